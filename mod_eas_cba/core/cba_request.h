@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Rules for a request before anything else is known about it: target, method, Upgrade, and which headers of a phone are claims of
+ * identity. Pure functions; any thread.
+ */
+#ifndef CBA_REQUEST_H
+#define CBA_REQUEST_H
+
+#include "cba_reason.h"
+#include "cba_span.h"
+
+enum cba_protocol {
+    CBA_PROTOCOL_ACTIVESYNC = 1, /* POST and OPTIONS (MS-ASHTTP 2.2.1.1) */
+    CBA_PROTOCOL_ANY             /* every method but TRACE and CONNECT */
+};
+
+struct cba_request {
+    struct cba_span method; /* as sent; methods are case-sensitive (RFC 9110 9.1) */
+    struct cba_span target; /* the request target as sent: origin-form or absolute-form, with its query */
+    bool upgrade;           /* an Upgrade header field is there */
+};
+
+/* CBA_R_OK, REQ_UPGRADE, REQ_METHOD or REQ_PATH. */
+enum cba_reason cba_request_check(const struct cba_request *request, enum cba_protocol protocol);
+
+/* The path rule alone: no backslash, no encoded slash, backslash, percent sign or semicolon, no semicolon, no '#', no dot segment
+ * (also encoded), no control byte, no malformed escape, only UTF-8 after decoding. IIS and httpd read such paths differently. */
+enum cba_reason cba_path_check(struct cba_span target);
+
+/* Does this header field of a phone claim an identity or a route: Authorization, Proxy-Authorization, Forwarded, X-Forwarded-*,
+ * X-Remote-User, X-CommonAccessToken, X-IsFromCafe, X-SourceCafeServer? '_' counts as '-', case does not matter. */
+bool cba_header_is_claim(struct cba_span name);
+
+/* Challenges of a back end that never reach a phone: WWW-Authenticate, Proxy-Authenticate, Persistent-Auth,
+ * Authentication-Info, Proxy-Authentication-Info. */
+bool cba_header_is_challenge(struct cba_span name);
+
+#endif
