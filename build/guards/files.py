@@ -9,10 +9,12 @@ import guard
 
 listed = set()
 for name in guard.env("DISTFILES").split():
-    path = Path(name)
-    if path.is_absolute():
-        path = path.relative_to(guard.SRCDIR)
-    listed.add(str(path).removeprefix("./"))
+    # Some are written as seen from the build folder.
+    path = guard.SRCDIR / name
+    if not path.exists():
+        path = (guard.BUILDDIR / name).resolve()
+    if path.is_relative_to(guard.SRCDIR):
+        listed.add(guard.relative(path))
 tests = set(guard.env("TESTS").split())
 
 

@@ -14,7 +14,7 @@ import guard
 
 FLOORS = ["mod_eas_cba/core", "mod_eas_cba/io", "mod_eas_cba/httpd", "mod_eas_cba"]
 
-C_HEADERS = set("assert ctype errno inttypes limits stdarg stdbool stddef stdint stdio stdlib string"
+C_HEADERS = set("assert ctype errno inttypes limits stdarg stdatomic stdbool stddef stdint stdio stdlib string"
                 .split())
 POSIX_HEADERS = set("fcntl netdb poll pthread signal strings sys/socket sys/stat sys/types sys/uio "
                     "arpa/inet netinet/in netinet/tcp time unistd".split())
@@ -69,9 +69,11 @@ for path in files:
         if kind == "<":
             if not allowed_outside(floor, name):
                 guard.problem(f"{where}:{number}", f"<{name}> belongs to no floor up to {FLOORS[floor]}")
-        elif name not in ours:
+            continue
+        target = (path.parent / name).resolve() if "/" in name else ours.get(name)
+        if target not in ours.values():
             guard.problem(f"{where}:{number}", f'"{name}" is no file of the module')
-        elif floor_of(ours[name]) is not None and floor_of(ours[name]) > floor:
+        elif floor_of(target) is not None and floor_of(target) > floor:
             guard.problem(f"{where}:{number}", f'"{name}" is of a higher floor')
     if floor == 0:
         for number, line in guard.lines(guard.code(source)):

@@ -12,8 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-SRCDIR = Path(os.environ.get("CBA_SRCDIR") or Path(__file__).resolve().parents[2])
-BUILDDIR = Path(os.environ.get("CBA_BUILDDIR") or SRCDIR)
+SRCDIR = Path(os.environ.get("CBA_SRCDIR") or Path(__file__).parents[2]).resolve()
+BUILDDIR = Path(os.environ.get("CBA_BUILDDIR") or SRCDIR).resolve()
 
 # What autoreconf writes into the source tree, and a release brings along.
 _GENERATED = re.compile(r"(configure~?|aclocal\.m4|Makefile\.in|build/m4/lt[\w~]*\.m4|build/m4/libtool\.m4|"
@@ -90,7 +90,7 @@ def _is_product(path):
     if _GENERATED.match(str(where)):
         return True
     return where.parts[0].startswith("_") or any(
-        p in (".libs", ".deps", "__pycache__", ".pytest_cache") for p in where.parts)
+        p in (".libs", ".deps", "__pycache__", ".pytest_cache", "autom4te.cache") for p in where.parts)
 
 
 def tracked():
