@@ -44,12 +44,24 @@ struct cba_attribute {
 extern const char *const cba_account_attributes[];
 
 /* CBA_R_OK, ACC_INCOMPLETE or ACC_MALFORMED with the attribute's name in result. Attribute names compare without case; unknown ones
- * are ignored; a single-valued attribute with two values is malformed, as is one attribute twice. On an error *out is zeroed. */
+ * are ignored; a single-valued attribute with two values is malformed, as is one attribute twice; all of cba_account_attributes but
+ * userPrincipalName must be there. A DN without a domain is "distinguishedName" malformed. On an error *out is zeroed. result may
+ * be NULL. */
 enum cba_reason cba_account_parse(struct cba_span dn, const struct cba_attribute *attributes, size_t count, struct cba_account *out,
                                   struct cba_result *result);
 
 /* The domain's DNS name from the trailing DC= components of a DN (RFC 2247), lower case. False: none, malformed or too long. */
 bool cba_account_domain(struct cba_span dn, char domain[CBA_DOMAIN_MAX + 1]);
+
+/* The Kerberos realm of the account's domain: its DNS name in upper case (MS-KILE 3.1.5.11). */
+static inline void cba_account_realm(const struct cba_account *account, char realm[CBA_DOMAIN_MAX + 1])
+{
+    size_t i;
+
+    for (i = 0; account->domain[i]; i++)
+        realm[i] = (char)cba_ascii_upper((unsigned char)account->domain[i]);
+    realm[i] = '\0';
+}
 
 /* May this account use a phone at this time (seconds since 1970)? CBA_R_OK, ACC_COMPUTER, ACC_NOT_USER, ACC_DISABLED, ACC_EXPIRED,
  * ACC_SENSITIVE. Locked-out and password-expired accounts are left to the KDC. */

@@ -25,9 +25,15 @@ struct cba_cert {
     char serial[2 * CBA_SERIAL_MAX + 1];        /* hex, upper case, natural order; for the log */
 };
 
-/* Parses a whole DER certificate; trailing bytes are an error. CBA_R_OK, or CERT_MALFORMED, CERT_SID, CERT_SID_CONFLICT, CERT_UPN,
- * CERT_UPN_CONFLICT, CERT_DUPLICATE, CERT_LIMIT. On an error the members that were parsed before it stay set (for the log line);
- * the rest is zero. result may be NULL. */
+/* Parses a whole DER certificate; trailing bytes are an error. CBA_R_OK, or CERT_MALFORMED, CERT_SID,
+ * CERT_SID_CONFLICT, CERT_UPN, CERT_UPN_CONFLICT, CERT_DUPLICATE, CERT_LIMIT, LIFE_MEMORY. On an error
+ * the members that were parsed before it stay set (for the log line; issuer and serial come first);
+ * the rest is zero. result may be NULL.
+ *
+ * The SID extension is read as strict DER: GeneralNames with exactly one otherName of type
+ * 1.3.6.1.4.1.311.25.2.1, [0] EXPLICIT OCTET STRING; names of other types beside it are ignored. A
+ * UPN is name@suffix with exactly one '@', UTF-8 without controls. Several UPNs or SID URLs must be
+ * equal (UPNs but for ASCII case). Other names and extensions are not looked into. */
 enum cba_reason cba_cert_parse(struct cba_span der, struct cba_cert *out, struct cba_result *result);
 
 /* Is one of the wanted usages among the certificate's? A certificate without the extension has none (we want it said explicitly). */

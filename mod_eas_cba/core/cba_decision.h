@@ -60,7 +60,8 @@ enum cba_reason cba_decision_access(const struct cba_request *request, const str
                                     int64_t now, const struct cba_ports *ports, struct cba_decision *out);
 
 /* Get a ticket for this account to this SPN: evidence, its client name and SID compared with the account, then the ticket. Uses
- * ports->evidence and ports->ticket. CBA_R_OK or KRB_*, LIFE_*. */
+ * ports->evidence and ports->ticket, the latter only when all three agree (names but for ASCII case; KRB_CLIENT_NAME,
+ * KRB_PAC_MISSING, KRB_PAC_SID). CBA_R_OK or KRB_*, LIFE_*. */
 enum cba_reason cba_decision_delegate(const struct cba_account *account, const char *spn, const struct cba_ports *ports,
                                       struct cba_result *result);
 

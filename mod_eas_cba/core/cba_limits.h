@@ -7,6 +7,7 @@
 #define CBA_LIMITS_H
 
 #define CBA_CERT_DER_MAX 65536      /* a certificate */
+#define CBA_EXTENSION_MAX 64        /* extensions of a certificate */
 #define CBA_SID_TEXT_MAX 184        /* "S-1-..." with 15 sub-authorities (MS-DTYP 2.4.2.1) */
 #define CBA_SID_BINARY_MAX 68       /* 8 + 4 * 15 (MS-DTYP 2.4.2.2) */
 #define CBA_UPN_MAX 1024            /* rangeUpper of userPrincipalName in the AD schema */

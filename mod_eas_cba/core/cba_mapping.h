@@ -17,7 +17,7 @@ enum cba_method {
     CBA_METHOD_UPN = 1 << 2      /* explicit or implicit UPN; weak (KB5014754) */
 };
 
-/* "SID", "SIDURL", "UPN"; and back, without case (CBA_METHOD_NONE: unknown word). */
+/* "SID", "SIDURL", "UPN" ("-" for anything else); and back, without case (CBA_METHOD_NONE: unknown word). */
 const char *cba_method_name(enum cba_method method);
 enum cba_method cba_method_parse(struct cba_span word);
 bool cba_method_is_strong(enum cba_method method);
@@ -37,7 +37,12 @@ enum cba_reason cba_mapping_filter(const struct cba_cert *cert, const char *doma
 /* Which account, by which method? Compares what came back with what was asked, byte for byte but for ASCII case. allowed: set of
  * enum cba_method that may grant; strong: refuse what is weak, else a weak one must not be older than the account.
  * CBA_R_OK with *account pointing into answer and *method the best that grants (SID, SIDURL, UPN in this order), or MAP_*. On a
- * refusal *account is the account concerned where there is exactly one, else NULL; *method the method concerned or NONE. */
+ * refusal *account is the account concerned where there is exactly one, else NULL; *method the method concerned or NONE.
+ *
+ * Two accounts: MAP_AMBIGUOUS where one identity names both (explicit and implicit UPN are one identity), MAP_CONTRADICTION where
+ * each is named by another one, MAP_INEXACT where one of them is not named at all. One account: MAP_INEXACT where nothing names it,
+ * MAP_SID where the certificate has a SID, listed or not, that is another's, then MAP_NOT_LISTED, MAP_WEAK, MAP_OLDER. A SID that is
+ * not listed does not make a UPN strong. */
 enum cba_reason cba_mapping_resolve(const struct cba_cert *cert, const struct cba_answer *answer, unsigned allowed, bool strong,
                                     const struct cba_account **account, enum cba_method *method);
 

@@ -8,10 +8,13 @@
 
 #include "cba_sid.h"
 
-/* The SID in a UPN_DNS_INFO buffer. False: malformed, or without the extended flag (then *extended is false). */
+/* The SID in a UPN_DNS_INFO buffer. *extended says whether the flag is there at all: false where the
+ * buffer says nothing about the SID, so that another may be asked. False: not extended, or malformed;
+ * *out is zeroed. */
 bool cba_pac_upn_sid(struct cba_span buffer, struct cba_sid *out, bool *extended);
 
-/* LogonDomainId + UserId of a KERB_VALIDATION_INFO buffer (NDR type serialization version 1, little-endian). False: malformed. */
+/* LogonDomainId + UserId of a KERB_VALIDATION_INFO buffer (NDR type serialization version 1,
+ * little-endian). False: malformed, or without UserId (an account of no domain); *out is zeroed. */
 bool cba_pac_logon_sid(struct cba_span buffer, struct cba_sid *out);
 
 #endif

@@ -23,8 +23,12 @@ struct cba_request {
 /* CBA_R_OK, REQ_UPGRADE, REQ_METHOD or REQ_PATH. */
 enum cba_reason cba_request_check(const struct cba_request *request, enum cba_protocol protocol);
 
-/* The path rule alone: no backslash, no encoded slash, backslash, percent sign or semicolon, no semicolon, no '#', no dot segment
- * (also encoded), no control byte, no malformed escape, only UTF-8 after decoding. IIS and httpd read such paths differently. */
+/* The path rule alone: no backslash, no encoded slash, backslash, percent sign or semicolon, no
+ * semicolon, no '#', no dot segment (also encoded, and anything of dots and blanks alone, which
+ * Windows takes for one), no control byte, no malformed escape, only UTF-8 after decoding. IIS and
+ * httpd read such paths differently. In the whole target neither blank, control byte nor '#'; an
+ * absolute-form is http or https without user name; "*" and the authority-form are refused.
+ * CBA_R_OK or REQ_PATH. */
 enum cba_reason cba_path_check(struct cba_span target);
 
 /* Does this header field of a phone claim an identity or a route: Authorization, Proxy-Authorization, Forwarded, X-Forwarded-*,

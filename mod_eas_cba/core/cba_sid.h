@@ -13,12 +13,14 @@ struct cba_sid {
     unsigned char binary[CBA_SID_BINARY_MAX];
 };
 
-/* Parse the whole of the text (canonical form only: S-1-, decimal, no leading zeros, 1 to 15 sub-authorities of 32 bits, authority
- * of 48 bits, decimal below 2^32 and hex form refused), or the whole of the binary form. False: *out is zeroed. */
+/* Parse the whole of the text (canonical form only: S-1-, decimal, no leading zeros, 1 to 15
+ * sub-authorities below 2^32), or the whole of the binary form (revision 1, 1 to 15 sub-authorities).
+ * An authority of 2^32 and more, whose text form is hexadecimal, is refused as text; no account has
+ * one. False: *out is zeroed. */
 bool cba_sid_parse_text(struct cba_span text, struct cba_sid *out);
 bool cba_sid_parse_binary(struct cba_span binary, struct cba_sid *out);
 
-/* Writes the text of a non-empty SID. An empty one gives "". */
+/* Writes the text of a SID that was parsed. An empty one gives "". */
 void cba_sid_format(const struct cba_sid *sid, char text[CBA_SID_TEXT_MAX + 1]);
 
 /* An empty SID equals nothing, not even an empty one. */

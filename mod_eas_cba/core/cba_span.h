@@ -30,10 +30,22 @@ static inline unsigned char cba_ascii_lower(unsigned char c)
     return (unsigned char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
 }
 
+static inline unsigned char cba_ascii_upper(unsigned char c)
+{
+    return (unsigned char)(c >= 'a' && c <= 'z' ? c - ('a' - 'A') : c);
+}
+
 /* Equal but for the case of ASCII letters. Bytes beyond ASCII must be the same. */
 bool cba_span_equal_nocase(struct cba_span a, struct cba_span b);
 
-/* Well-formed UTF-8 (RFC 3629: no overlong form, no surrogate, nothing beyond U+10FFFF) without NUL, C0 controls and DEL. */
+/* Length of the UTF-8 character that s begins with (RFC 3629: no overlong form, no surrogate, nothing
+ * beyond U+10FFFF). 0: s is empty, or does not begin with a well-formed character. */
+size_t cba_span_character(struct cba_span s);
+
+/* Is this one character (not empty) a control: NUL, C0, DEL or C1 (U+0080 to U+009F)? */
+bool cba_span_is_control(struct cba_span character);
+
+/* Well-formed UTF-8 without controls. The empty span is text. */
 bool cba_span_is_text(struct cba_span s);
 
 #endif

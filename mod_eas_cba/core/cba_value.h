@@ -21,7 +21,8 @@ bool cba_value_oid(struct cba_span word);
 /* "name=value": splits at the first '='. False: no '=', or nothing on a side. */
 bool cba_value_pair(struct cba_span word, struct cba_span *name, struct cba_span *value);
 
-/* An LDAP URI of the form ldap://host[:port] or ldaps://host[:port], no path, DN or query; host a DNS name or an address. */
+/* An LDAP URI of the form ldap://host[:port] or ldaps://host[:port], no path, DN or query; host a DNS
+ * name without a final dot, an IPv4 address, or an IPv6 address in brackets without a zone. */
 bool cba_value_ldap_uri(struct cba_span word);
 
 #endif

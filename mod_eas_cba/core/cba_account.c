@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cba_account.h"
+
+#include "cba_time.h"
+
+enum attribute {
+    OBJECT_SID,
+    SAM_ACCOUNT_NAME,
+    USER_PRINCIPAL_NAME,
+    USER_ACCOUNT_CONTROL,
+    ACCOUNT_EXPIRES,
+    WHEN_CREATED,
+    OBJECT_CLASS,
+    ATTRIBUTE_COUNT
+};
+
+const char *const cba_account_attributes[] = {
+    [OBJECT_SID] = "objectSid",
+    [SAM_ACCOUNT_NAME] = "sAMAccountName",
+    [USER_PRINCIPAL_NAME] = "userPrincipalName",
+    [USER_ACCOUNT_CONTROL] = "userAccountControl",
+    [ACCOUNT_EXPIRES] = "accountExpires",
+    [WHEN_CREATED] = "whenCreated",
+    [OBJECT_CLASS] = "objectClass",
+    [ATTRIBUTE_COUNT] = NULL,
+};
+
+/* A number in an LDAP attribute (RFC 4517 3.3.16: no sign but '-', no leading zeros). */
+static bool parse_integer(struct cba_span text, int64_t least, int64_t most, int64_t *out)
+{
+    bool negative = text.len > 0 && text.ptr[0] == '-';
+    size_t first = negative ? 1 : 0;
+    uint64_t value = 0;
+
+    if (text.len == first || (text.ptr[first] == '0' && text.len > 1)) {
+        return false;
+    }
+    for (size_t i = first; i < text.len; i++) {
+        unsigned digit = (unsigned)text.ptr[i] - '0';
+
+        if (digit > 9 || value > ((uint64_t)INT64_MAX - digit) / 10) {
+            return false;
+        }
+        value = value * 10 + digit;
+    }
+    *out = negative ? -(int64_t)value : (int64_t)value;
+    return *out >= least && *out <= most;
+}
+
+/* Text of 1 to max bytes. */
+static bool parse_text(struct cba_span text, char *out, size_t max)
+{
+    if (text.len == 0 || text.len > max || !cba_span_is_text(text)) {
+        return false;
+    }
+    memcpy(out, text.ptr, text.len);
+    out[text.len] = '\0';
+    return true;
+}
+
+/* Bits in LDAP's signed 32-bit form: 0x80000000 comes as -2147483648 (MS-ADTS 2.2.16). */
+static bool parse_control(struct cba_span text, uint32_t *out)
+{
+    int64_t value;
+
+    if (!parse_integer(text, INT32_MIN, INT32_MAX, &value)) {
+        return false;
+    }
+    *out = (uint32_t)value;
+    return true;
+}
+
+/* MS-ADA1 2.2: 0 and 0x7FFFFFFFFFFFFFFF mean never. */
+static bool parse_expires(struct cba_span text, int64_t *out)
+{
+    int64_t ticks;
+
+    if (!parse_integer(text, 0, INT64_MAX, &ticks)) {
+        return false;
+    }
+    *out = ticks == 0 || ticks == INT64_MAX ? INT64_MAX : cba_time_of_filetime(ticks);
+    return true;
+}
+
+/* AD writes a GeneralizedTime (RFC 4517 3.3.13) in one form only: whole seconds, ".0Z". */
+static bool parse_created(struct cba_span text, int64_t *out)
+{
+    return text.len == 17 && memcmp(text.ptr + 14, ".0Z", 3) == 0 &&
+           cba_time_parse(cba_span_of(text.ptr, 14), out);
+}
+
+static bool parse_classes(const struct cba_attribute *attribute, bool *computer)
+{
+    for (size_t i = 0; i < attribute->count; i++) {
+        if (attribute->values[i].len == 0 || !cba_span_is_text(attribute->values[i])) {
+            return false;
+        }
+        if (cba_span_equal_nocase(attribute->values[i], cba_span_str("computer"))) {
+            *computer = true;
+        }
+    }
+    return true;
+}
+
+static bool parse_attribute(enum attribute which, const struct cba_attribute *attribute,
+                            struct cba_account *out)
+{
+    struct cba_span value = attribute->values[0];
+
+    if (attribute->count > 1 && which != OBJECT_CLASS) {
+        return false;
+    }
+    switch (which) {
+    case OBJECT_SID:
+        return cba_sid_parse_binary(value, &out->sid);
+    case SAM_ACCOUNT_NAME:
+        return parse_text(value, out->sam, CBA_SAM_MAX);
+    case USER_PRINCIPAL_NAME:
+        return parse_text(value, out->upn, CBA_UPN_MAX);
+    case USER_ACCOUNT_CONTROL:
+        return parse_control(value, &out->control);
+    case ACCOUNT_EXPIRES:
+        return parse_expires(value, &out->expires);
+    case WHEN_CREATED:
+        return parse_created(value, &out->created);
+    case OBJECT_CLASS:
+        return parse_classes(attribute, &out->computer);
+    case ATTRIBUTE_COUNT:
+        break;
+    }
+    return false;
+}
+
+static enum cba_reason refuse(enum cba_reason reason, const char *name, struct cba_account *out,
+                              struct cba_result *result)
+{
+    *out = (struct cba_account){0};
+    if (result != NULL) {
+        cba_result_set(result, "%s", name);
+    }
+    return reason;
+}
+
+static bool is_named(const struct cba_attribute *attribute, const char *name)
+{
+    return cba_span_equal_nocase(cba_span_str(attribute->name), cba_span_str(name));
+}
+
+enum cba_reason cba_account_parse(struct cba_span dn, const struct cba_attribute *attributes,
+                                  size_t count, struct cba_account *out, struct cba_result *result)
+{
+    *out = (struct cba_account){0};
+    if (!cba_account_domain(dn, out->domain)) {
+        return refuse(CBA_R_ACC_MALFORMED, "distinguishedName", out, result);
+    }
+    for (int which = 0; which < ATTRIBUTE_COUNT; which++) {
+        const char *name = cba_account_attributes[which];
+        const struct cba_attribute *found = NULL;
+
+        for (size_t i = 0; i < count; i++) {
+            if (!is_named(&attributes[i], name)) {
+                continue;
+            }
+            if (found != NULL) {
+                return refuse(CBA_R_ACC_MALFORMED, name, out, result);
+            }
+            found = &attributes[i];
+        }
+        if (found == NULL || found->count == 0) {
+            if (which != USER_PRINCIPAL_NAME) {
+                return refuse(CBA_R_ACC_INCOMPLETE, name, out, result);
+            }
+        } else if (!parse_attribute((enum attribute)which, found, out)) {
+            return refuse(CBA_R_ACC_MALFORMED, name, out, result);
+        }
+    }
+    return CBA_R_OK;
+}
+
+/* Length of the first RDN of a DN (RFC 4514 2, 3), up to its separator or the end. 0: malformed. */
+static size_t rdn_length(struct cba_span dn)
+{
+    bool equals = false;
+    size_t i;
+
+    for (i = 0; i < dn.len && dn.ptr[i] != ','; i++) {
+        switch (dn.ptr[i]) {
+        case '=':
+            equals = equals || i > 0;
+            break;
+        case '\\': /* the byte after it stands for itself; of two hex digits the second does anyway */
+            if (++i == dn.len) {
+                return 0;
+            }
+            break;
+        case '"':
+        case ';':
+        case '<':
+        case '>':
+            return 0;
+        default:
+            break;
+        }
+    }
+    return equals ? i : 0;
+}
+
+/* The RDN is a DC: *label is its value. Case of the type does not matter. */
+static bool is_domain_component(struct cba_span rdn, struct cba_span *label)
+{
+    if (rdn.len < 3 || !cba_span_equal_nocase(cba_span_of(rdn.ptr, 3), cba_span_str("dc="))) {
+        return false;
+    }
+    *label = cba_span_of(rdn.ptr + 3, rdn.len - 3);
+    return true;
+}
+
+/* A label of a DNS name, with AD's '_' (RFC 1035 2.3.1). Anything that a DN would escape is none. */
+static bool is_label(struct cba_span label)
+{
+    for (size_t i = 0; i < label.len; i++) {
+        unsigned char c = cba_ascii_lower(label.ptr[i]);
+
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_')) {
+            return false;
+        }
+    }
+    return label.len > 0 && label.len <= 63;
+}
+
+/* Appends ".label", or "label" to an empty name. */
+static bool append_label(char domain[CBA_DOMAIN_MAX + 1], size_t *at, struct cba_span label)
+{
+    size_t dot = *at > 0 ? 1 : 0;
+
+    if (!is_label(label) || label.len + dot > CBA_DOMAIN_MAX - *at) {
+        return false;
+    }
+    if (dot > 0) {
+        domain[(*at)++] = '.';
+    }
+    for (size_t i = 0; i < label.len; i++) {
+        domain[(*at)++] = (char)cba_ascii_lower(label.ptr[i]);
+    }
+    domain[*at] = '\0';
+    return true;
+}
+
+bool cba_account_domain(struct cba_span dn, char domain[CBA_DOMAIN_MAX + 1])
+{
+    struct cba_span label;
+    size_t at = 0, len;
+    bool good = true;
+
+    domain[0] = '\0';
+    if (dn.len > CBA_DN_MAX || !cba_span_is_text(dn)) {
+        return false;
+    }
+    for (;;) {
+        len = rdn_length(dn);
+        if (len == 0) {
+            break;
+        }
+        if (!is_domain_component(cba_span_of(dn.ptr, len), &label)) {
+            at = 0; /* what was before it does not trail */
+            good = true;
+        } else {
+            good = good && append_label(domain, &at, label);
+        }
+        if (len == dn.len) {
+            if (at > 0 && good) {
+                return true;
+            }
+            break;
+        }
+        dn = cba_span_of(dn.ptr + len + 1, dn.len - len - 1);
+    }
+    domain[0] = '\0';
+    return false;
+}
+
+enum cba_reason cba_account_policy(const struct cba_account *account, int64_t now)
+{
+    const uint32_t machine = CBA_UAC_INTERDOMAIN_TRUST | CBA_UAC_WORKSTATION_TRUST |
+                             CBA_UAC_SERVER_TRUST | CBA_UAC_PARTIAL_SECRETS;
+
+    if (account->computer || (account->control & machine) != 0) {
+        return CBA_R_ACC_COMPUTER;
+    }
+    if ((account->control & CBA_UAC_NORMAL_ACCOUNT) == 0) {
+        return CBA_R_ACC_NOT_USER;
+    }
+    if ((account->control & CBA_UAC_ACCOUNTDISABLE) != 0) {
+        return CBA_R_ACC_DISABLED;
+    }
+    if (account->expires <= now) {
+        return CBA_R_ACC_EXPIRED;
+    }
+    if ((account->control & CBA_UAC_NOT_DELEGATED) != 0) {
+        return CBA_R_ACC_SENSITIVE;
+    }
+    return CBA_R_OK;
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cba_request.h"
+
+#include "cba_limits.h"
+
+static bool equal(struct cba_span a, const char *b)
+{
+    return a.len == strlen(b) && memcmp(a.ptr, b, a.len) == 0;
+}
+
+/* RFC 9110 5.6.2 */
+static bool is_token(struct cba_span s)
+{
+    static const char marks[] = "!#$%&'*+-.^_`|~";
+
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = cba_ascii_lower(s.ptr[i]);
+
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+              (c != '\0' && strchr(marks, c) != NULL))) {
+            return false;
+        }
+    }
+    return s.len > 0;
+}
+
+static bool is_method_of(struct cba_span method, enum cba_protocol protocol)
+{
+    switch (protocol) {
+    case CBA_PROTOCOL_ACTIVESYNC:
+        return equal(method, "POST") || equal(method, "OPTIONS");
+    case CBA_PROTOCOL_ANY:
+        /* Some back ends read methods without case. */
+        return is_token(method) && !cba_span_equal_nocase(method, cba_span_str("TRACE")) &&
+               !cba_span_equal_nocase(method, cba_span_str("CONNECT"));
+    }
+    return false;
+}
+
+enum cba_reason cba_request_check(const struct cba_request *request, enum cba_protocol protocol)
+{
+    if (request->upgrade) {
+        return CBA_R_REQ_UPGRADE;
+    }
+    if (!is_method_of(request->method, protocol)) {
+        return CBA_R_REQ_METHOD;
+    }
+    return cba_path_check(request->target);
+}
+
+/* Takes scheme and authority of an absolute-form off the target (RFC 9112 3.2.2). What is left begins
+ * with '/', '?', or is empty. */
+static bool take_authority(struct cba_span *target)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+    size_t start = 0, at;
+
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+        struct cba_span scheme = cba_span_str(schemes[i]);
+
+        if (target->len > scheme.len &&
+            cba_span_equal_nocase(cba_span_of(target->ptr, scheme.len), scheme)) {
+            start = scheme.len;
+        }
+    }
+    if (start == 0) {
+        return false;
+    }
+    for (at = start; at < target->len && target->ptr[at] != '/' && target->ptr[at] != '?'; at++) {
+        unsigned char c = cba_ascii_lower(target->ptr[at]);
+
+        /* No user name, no escape: only what host names, addresses and ports are made of. */
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+              (c != '\0' && strchr("-._:[]", c) != NULL))) {
+            return false;
+        }
+    }
+    *target = cba_span_of(target->ptr + at, target->len - at);
+    return at > start;
+}
+
+static int hex_value(unsigned char c)
+{
+    c = cba_ascii_lower(c);
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* One byte of the path, decoded once. -1: a malformed escape, or a byte that servers disagree on. */
+static int take_byte(struct cba_span *path)
+{
+    static const char encoded[] = "/\\%;"; /* decoded before or after the path is taken apart? */
+    int c = path->ptr[0];
+    size_t len = 1;
+
+    if (c == '%') {
+        int high = path->len >= 3 ? hex_value(path->ptr[1]) : -1;
+        int low = path->len >= 3 ? hex_value(path->ptr[2]) : -1;
+
+        c = high * 16 + low;
+        len = 3;
+        if (high < 0 || low < 0 || c == 0 || strchr(encoded, c) != NULL) {
+            return -1;
+        }
+    } else if (c == '\\' || c == ';') {
+        return -1;
+    }
+    if (c < 0x20 || c == 0x7f) {
+        return -1;
+    }
+    *path = cba_span_of(path->ptr + len, path->len - len);
+    return c;
+}
+
+/* The path as it is after decoding, byte for byte: its UTF-8 and its segments. */
+struct reader {
+    unsigned char character[4]; /* the UTF-8 character begun */
+    size_t begun;
+    bool dots; /* the segment has nothing but dots and blanks so far, and a dot */
+    bool other;
+};
+
+/* Windows drops trailing dots and blanks of a name, so "... " is as much a dot segment as "..". */
+static bool ends_segment(struct reader *reader)
+{
+    bool dot_segment = reader->dots && !reader->other;
+
+    reader->dots = reader->other = false;
+    return !dot_segment;
+}
+
+/* False: no UTF-8 begins like this. */
+static bool add_byte(struct reader *reader, int c)
+{
+    size_t len;
+
+    reader->character[reader->begun++] = (unsigned char)c;
+    len = cba_span_character(cba_span_of(reader->character, reader->begun));
+    if (len > 0) {
+        struct cba_span character = cba_span_of(reader->character, len);
+
+        reader->begun = 0;
+        return !cba_span_is_control(character);
+    }
+    return reader->begun < sizeof(reader->character);
+}
+
+static bool is_clear_path(struct cba_span path)
+{
+    struct reader reader = {0};
+
+    while (path.len > 0) {
+        int c = path.ptr[0] == '/' ? '/' : 0;
+
+        if (c == '/') {
+            path = cba_span_of(path.ptr + 1, path.len - 1);
+        } else {
+            c = take_byte(&path);
+        }
+        if (c < 0 || !add_byte(&reader, c)) {
+            return false;
+        }
+        if (c == '/') {
+            if (!ends_segment(&reader)) {
+                return false;
+            }
+        } else if (c == '.') {
+            reader.dots = true;
+        } else if (c != ' ') {
+            reader.other = true;
+        }
+    }
+    return reader.begun == 0 && ends_segment(&reader);
+}
+
+enum cba_reason cba_path_check(struct cba_span target)
+{
+    const unsigned char *query;
+
+    if (target.len == 0 || target.len > CBA_TARGET_MAX) {
+        return CBA_R_REQ_PATH;
+    }
+    /* In the query as well: a request line is split at blanks, and no fragment is ever sent. */
+    for (size_t i = 0; i < target.len; i++) {
+        if (target.ptr[i] <= 0x20 || target.ptr[i] == 0x7f || target.ptr[i] == '#') {
+            return CBA_R_REQ_PATH;
+        }
+    }
+    if (target.ptr[0] != '/' && !take_authority(&target)) {
+        return CBA_R_REQ_PATH;
+    }
+    query = target.len > 0 ? memchr(target.ptr, '?', target.len) : NULL;
+    if (query != NULL) {
+        target.len = (size_t)(query - target.ptr);
+    }
+    return is_clear_path(target) ? CBA_R_OK : CBA_R_REQ_PATH;
+}
+
+/* A header field's name, or the beginning of it, without case and with '_' for '-': CGI and some
+ * back ends cannot tell the two apart. */
+static bool is_header(struct cba_span name, const char *lower, bool prefix)
+{
+    size_t len = strlen(lower);
+
+    if (prefix ? name.len < len : name.len != len) {
+        return false;
+    }
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = name.ptr[i] == '_' ? '-' : cba_ascii_lower(name.ptr[i]);
+
+        if (c != (unsigned char)lower[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool cba_header_is_claim(struct cba_span name)
+{
+    static const char *const claims[] = {
+        "authorization", "proxy-authorization", "forwarded",          "x-remote-user",
+        "x-isfromcafe",  "x-commonaccesstoken", "x-sourcecafeserver",
+    };
+
+    for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++) {
+        if (is_header(name, claims[i], false)) {
+            return true;
+        }
+    }
+    return is_header(name, "x-forwarded-", true);
+}
+
+bool cba_header_is_challenge(struct cba_span name)
+{
+    static const char *const challenges[] = {
+        "www-authenticate",    "proxy-authenticate",        "persistent-auth",
+        "authentication-info", "proxy-authentication-info",
+    };
+
+    for (size_t i = 0; i < sizeof(challenges) / sizeof(challenges[0]); i++) {
+        if (is_header(name, challenges[i], false)) {
+            return true;
+        }
+    }
+    return false;
+}
