@@ -28,7 +28,9 @@ AC_ARG_VAR([$1_LIBS], [linker flags for $4, instead of asking pkg-config])
 AC_MSG_CHECKING([for $4 >= $3])
 cba_pkg_ok=yes
 AS_IF([test -n "$[]$1_LIBS"], [AC_MSG_RESULT([given])],
-      [test -z "$PKG_CONFIG"], [AC_MSG_RESULT([cannot tell without pkg-config])],
+      [test -z "$PKG_CONFIG"],
+      [AC_MSG_RESULT([cannot tell])
+       CBA_MISSING([$5], [$4 >= $3 (pkg-config tells)])],
       [for cba_pkg in $2; do
            $PKG_CONFIG --exists "$cba_pkg >= $3" || cba_pkg_ok=no
        done
@@ -80,7 +82,8 @@ AC_SUBST([APXS])
 HTTPD=
 HTTPD_VERSION=
 AS_IF([test -z "$APXS"],
-    [CBA_MISSING([apache2-dev], [httpd's apxs (or --with-apxs=PATH)])],
+    [CBA_MISSING([apache2-dev], [httpd's apxs (or --with-apxs=PATH)])
+     CBA_MISSING([apache2-ssl-dev], [mod_ssl_openssl.h])],
     [cba_httpd_include=`$APXS -q INCLUDEDIR`
      APR_CONFIG=`$APXS -q APR_CONFIG 2>/dev/null`
      AS_IF([test -x "$APR_CONFIG"], [], [APR_CONFIG=`$APXS -q APR_BINDIR`/apr-1-config])
@@ -128,7 +131,7 @@ CBA_WARN_CFLAGS=-std=c11
 m4_foreach_w([flag],
     [-Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes
      -Wmissing-prototypes -Wold-style-definition -Wvla -Wformat=2 -Wundef -Wpointer-arith
-     -Wcast-qual -Wwrite-strings -Wimplicit-fallthrough -Wlogical-op],
+     -Wcast-qual -Wwrite-strings -Wimplicit-fallthrough],
     [CBA_CC_FLAG([CBA_WARN_CFLAGS], flag)
 ])
 AS_IF([test "x$enable_werror" != xno], [CBA_WARN_CFLAGS="$CBA_WARN_CFLAGS -Werror"])
