@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cba_cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <apr_thread_mutex.h>
+
+struct entry {
+    struct entry *next;            /* in its bucket */
+    struct entry *newer, *older;   /* in order of use */
+    int64_t until;
+    void *value;
+    unsigned char key[CBA_CACHE_KEY];
+};
+
+struct cba_cache {
+    apr_thread_mutex_t *mutex;
+    void (*discard)(void *value);
+    size_t capacity, count;
+    size_t mask;
+    struct entry **buckets;
+    struct entry *newest, *oldest;
+};
+
+/* Keys are digests: any of their bits are as good as a hash. */
+static struct entry **bucket_of(struct cba_cache *cache, const unsigned char *key)
+{
+    size_t hash;
+
+    memcpy(&hash, key, sizeof hash);
+    return &cache->buckets[hash & cache->mask];
+}
+
+static struct entry *find(struct cba_cache *cache, const unsigned char *key)
+{
+    struct entry *entry = *bucket_of(cache, key);
+
+    while (entry && memcmp(entry->key, key, CBA_CACHE_KEY))
+        entry = entry->next;
+    return entry;
+}
+
+static void unlink_use(struct cba_cache *cache, struct entry *entry)
+{
+    *(entry->newer ? &entry->newer->older : &cache->newest) = entry->older;
+    *(entry->older ? &entry->older->newer : &cache->oldest) = entry->newer;
+}
+
+static void link_newest(struct cba_cache *cache, struct entry *entry)
+{
+    entry->newer = NULL;
+    entry->older = cache->newest;
+    *(cache->newest ? &cache->newest->newer : &cache->oldest) = entry;
+    cache->newest = entry;
+}
+
+/* Takes the entry out and returns its value, to be discarded outside of the lock. */
+static void *take_out(struct cba_cache *cache, struct entry *entry)
+{
+    struct entry **at = bucket_of(cache, entry->key);
+    void *value = entry->value;
+
+    while (*at != entry)
+        at = &(*at)->next;
+    *at = entry->next;
+    unlink_use(cache, entry);
+    cache->count--;
+    free(entry);
+    return value;
+}
+
+static apr_status_t cache_end(void *data)
+{
+    struct cba_cache *cache = data;
+
+    while (cache->oldest)
+        cache->discard(take_out(cache, cache->oldest));
+    free(cache->buckets);
+    return APR_SUCCESS;
+}
+
+struct cba_cache *cba_cache_create(apr_pool_t *pool, size_t capacity, void (*discard)(void *value))
+{
+    struct cba_cache *cache = apr_pcalloc(pool, sizeof *cache);
+    size_t buckets = 1;
+
+    while (buckets < capacity)
+        buckets *= 2;
+    cache->buckets = calloc(buckets, sizeof *cache->buckets);
+    if (!cache->buckets || apr_thread_mutex_create(&cache->mutex, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS) {
+        free(cache->buckets);
+        return NULL;
+    }
+    cache->mask = buckets - 1;
+    cache->capacity = capacity;
+    cache->discard = discard;
+    apr_pool_cleanup_register(pool, cache, cache_end, apr_pool_cleanup_null);
+    return cache;
+}
+
+bool cba_cache_get(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t now, void (*take)(void *value, void *ctx), void *ctx)
+{
+    struct entry *entry;
+    bool serves;
+
+    apr_thread_mutex_lock(cache->mutex);
+    entry = find(cache, key);
+    serves = entry && now < entry->until;
+    if (serves) {
+        take(entry->value, ctx);
+        unlink_use(cache, entry);
+        link_newest(cache, entry);
+    }
+    apr_thread_mutex_unlock(cache->mutex);
+    return serves;
+}
+
+void cba_cache_put(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t until, void *value)
+{
+    struct entry *fresh = calloc(1, sizeof *fresh);
+    void *replaced = NULL, *evicted = NULL;
+    struct entry *old;
+
+    if (!fresh) {
+        cache->discard(value);
+        return;
+    }
+    memcpy(fresh->key, key, CBA_CACHE_KEY);
+    fresh->until = until;
+    fresh->value = value;
+
+    apr_thread_mutex_lock(cache->mutex);
+    old = find(cache, key);
+    if (old)
+        replaced = take_out(cache, old);
+    if (cache->count >= cache->capacity)
+        evicted = take_out(cache, cache->oldest);
+    fresh->next = *bucket_of(cache, key);
+    *bucket_of(cache, key) = fresh;
+    link_newest(cache, fresh);
+    cache->count++;
+    apr_thread_mutex_unlock(cache->mutex);
+
+    if (replaced)
+        cache->discard(replaced);
+    if (evicted)
+        cache->discard(evicted);
+}

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cba_conf.h"
+
+#include <apr_strings.h>
+#include <http_core.h>
+
+#include "cba_value.h"
+
+#define UNSET_NUMBER INT64_MIN
+#define UNSET_TEXT NULL
+#define UNSET_LIST NULL
+
+/* A directive's words may be wrong in as many ways as there are administrators: each answer names directive, value and what to write. */
+#define COMPLAIN(cmd, value, write) \
+    apr_psprintf((cmd)->pool, "%s: %s '%s': write %s", cba_reason_info(CBA_R_CONF_VALUE)->tag, (cmd)->cmd->name, (value), (write))
+
+/* Create, merge, getters: nothing here names a field, so no field can be forgotten. */
+
+#define NOTHING_DIRECTIVE(name, args, kind, field, preset, help)
+#define NOTHING_MEMBER(kind, field, preset)
+
+void *cba_conf_dir_create(apr_pool_t *pconf, char *dir)
+{
+    struct cba_dir_conf *conf = apr_pcalloc(pconf, sizeof *conf);
+
+    (void)dir;
+#define CBA_DIRECTIVE_DIR(name, args, kind, field, preset, help) conf->field = UNSET_##kind;
+#define CBA_MEMBER_DIR(kind, field, preset) conf->field = UNSET_##kind;
+#define CBA_DIRECTIVE_SRV NOTHING_DIRECTIVE
+#define CBA_MEMBER_SRV NOTHING_MEMBER
+#include "cba_directives.def"
+#undef CBA_DIRECTIVE_DIR
+#undef CBA_MEMBER_DIR
+    return conf;
+}
+
+void *cba_conf_dir_merge(apr_pool_t *pconf, void *base, void *add)
+{
+    struct cba_dir_conf *conf = apr_palloc(pconf, sizeof *conf);
+    const struct cba_dir_conf *outer = base;
+    const struct cba_dir_conf *inner = add;
+
+#define CBA_DIRECTIVE_DIR(name, args, kind, field, preset, help) \
+    conf->field = inner->field != UNSET_##kind ? inner->field : outer->field;
+#define CBA_MEMBER_DIR(kind, field, preset) conf->field = inner->field != UNSET_##kind ? inner->field : outer->field;
+#include "cba_directives.def"
+#undef CBA_DIRECTIVE_DIR
+#undef CBA_MEMBER_DIR
+    return conf;
+}
+
+#define CBA_DIRECTIVE_DIR(name, args, kind, field, preset, help) CBA_MEMBER_DIR(kind, field, preset)
+#define CBA_MEMBER_DIR(kind, field, preset)                              \
+    CBA_KIND_##kind cba_dir_##field(const struct cba_dir_conf *conf)     \
+    {                                                                    \
+        return conf->field != UNSET_##kind ? conf->field : (preset);     \
+    }
+#include "cba_directives.def"
+#undef CBA_DIRECTIVE_DIR
+#undef CBA_MEMBER_DIR
+#undef CBA_DIRECTIVE_SRV
+#undef CBA_MEMBER_SRV
+
+#define CBA_DIRECTIVE_DIR NOTHING_DIRECTIVE
+#define CBA_MEMBER_DIR NOTHING_MEMBER
+
+void *cba_conf_srv_create(apr_pool_t *pconf, server_rec *s)
+{
+    struct cba_srv_conf *conf = apr_pcalloc(pconf, sizeof *conf);
+
+    (void)s;
+#define CBA_DIRECTIVE_SRV(name, args, kind, field, preset, help) conf->field = UNSET_##kind;
+#define CBA_MEMBER_SRV(kind, field, preset) conf->field = UNSET_##kind;
+#include "cba_directives.def"
+#undef CBA_DIRECTIVE_SRV
+#undef CBA_MEMBER_SRV
+    return conf;
+}
+
+void *cba_conf_srv_merge(apr_pool_t *pconf, void *base, void *add)
+{
+    struct cba_srv_conf *conf = apr_pcalloc(pconf, sizeof *conf);
+    const struct cba_srv_conf *outer = base;
+    const struct cba_srv_conf *inner = add;
+
+#define CBA_DIRECTIVE_SRV(name, args, kind, field, preset, help) \
+    conf->field = inner->field != UNSET_##kind ? inner->field : outer->field;
+#define CBA_MEMBER_SRV(kind, field, preset) conf->field = inner->field != UNSET_##kind ? inner->field : outer->field;
+#include "cba_directives.def"
+#undef CBA_DIRECTIVE_SRV
+#undef CBA_MEMBER_SRV
+    conf->protects = inner->protects || outer->protects;
+    return conf;
+}
+
+#define CBA_DIRECTIVE_SRV(name, args, kind, field, preset, help) CBA_MEMBER_SRV(kind, field, preset)
+#define CBA_MEMBER_SRV(kind, field, preset)                              \
+    CBA_KIND_##kind cba_srv_##field(const struct cba_srv_conf *conf)     \
+    {                                                                    \
+        return conf->field != UNSET_##kind ? conf->field : (preset);     \
+    }
+#include "cba_directives.def"
+#undef CBA_DIRECTIVE_SRV
+#undef CBA_MEMBER_SRV
+#undef CBA_DIRECTIVE_DIR
+#undef CBA_MEMBER_DIR
+
+/* What request code and the checks ask of a configuration. */
+
+struct cba_rules cba_conf_rules(const struct cba_dir_conf *conf)
+{
+    static const char *const client_auth[] = {"1.3.6.1.5.5.7.3.2"}; /* id-kp-clientAuth, RFC 5280 4.2.1.12 */
+    const apr_array_header_t *usages = cba_dir_usages(conf);
+    struct cba_rules rules = {
+        .protocol = (enum cba_protocol)cba_dir_protocol(conf),
+        .methods = (unsigned)cba_dir_methods(conf),
+        .strong = cba_dir_strong(conf) != 0,
+        .usages = client_auth,
+        .usage_count = 1,
+    };
+
+    if (usages) {
+        rules.usages = (const char *const *)usages->elts;
+        rules.usage_count = (size_t)usages->nelts;
+    }
+    return rules;
+}
+
+const char *cba_conf_spool_path(apr_pool_t *pool, const struct cba_srv_conf *conf)
+{
+    const char *dir = cba_srv_spool_dir(conf);
+
+    return dir ? dir : ap_runtime_dir_relative(pool, "eas_cba");
+}
+
+const struct cba_dir_conf *cba_conf_dir(const request_rec *r)
+{
+    return ap_get_module_config(r->per_dir_config, &eas_cba_module);
+}
+
+struct cba_srv_conf *cba_conf_srv(const server_rec *s)
+{
+    return ap_get_module_config(s->module_config, &eas_cba_module);
+}
+
+/* Setters, one per directive of the list. */
+
+static struct cba_srv_conf *server_of(cmd_parms *cmd)
+{
+    return cba_conf_srv(cmd->server);
+}
+
+static const char *set_file(cmd_parms *cmd, const char **field, const char *value)
+{
+    const char *path = ap_server_root_relative(cmd->pool, value);
+
+    if (!*value || !path)
+        return COMPLAIN(cmd, value, "the path of a file");
+    *field = path;
+    return NULL;
+}
+
+static const char *cba_conf_set_on(cmd_parms *cmd, void *dir, int flag)
+{
+    const char *wrong = ap_check_cmd_context(cmd, NOT_IN_DIRECTORY | NOT_IN_FILES | NOT_IN_HTACCESS);
+
+    if (wrong)
+        return apr_psprintf(cmd->pool, "%s: %s; %s", cba_reason_info(CBA_R_CONF_CONTEXT)->tag, wrong,
+                            cba_reason_info(CBA_R_CONF_CONTEXT)->remedy);
+    ((struct cba_dir_conf *)dir)->on = flag;
+    if (flag)
+        server_of(cmd)->protects = true;
+    return NULL;
+}
+
+static const char *cba_conf_set_methods(cmd_parms *cmd, void *dir, const char *word)
+{
+    struct cba_dir_conf *conf = dir;
+    enum cba_method method = cba_method_parse(cba_span_str(word));
+
+    if (method == CBA_METHOD_NONE)
+        return COMPLAIN(cmd, word, "one or more of SID SIDURL UPN");
+    if (conf->methods == UNSET_NUMBER)
+        conf->methods = 0;
+    if (conf->methods & method)
+        return COMPLAIN(cmd, word, "each method once");
+    conf->methods |= method;
+    return NULL;
+}
+
+static const char *cba_conf_set_strong(cmd_parms *cmd, void *dir, int flag)
+{
+    (void)cmd;
+    ((struct cba_dir_conf *)dir)->strong = flag;
+    return NULL;
+}
+
+static void list_add(cmd_parms *cmd, const apr_array_header_t **field, const char *word)
+{
+    apr_array_header_t *list = *field ? apr_array_copy(cmd->pool, *field) : apr_array_make(cmd->pool, 4, sizeof(const char *));
+
+    APR_ARRAY_PUSH(list, const char *) = word;
+    *field = list;
+}
+
+static const char *cba_conf_set_usages(cmd_parms *cmd, void *dir, const char *word)
+{
+    if (!cba_value_oid(cba_span_str(word)))
+        return COMPLAIN(cmd, word, "object identifiers in dotted form, like 1.3.6.1.5.5.7.3.2");
+    list_add(cmd, &((struct cba_dir_conf *)dir)->usages, word);
+    return NULL;
+}
+
+static const char *cba_conf_set_read_limit(cmd_parms *cmd, void *dir, const char *limit, const char *memory)
+{
+    struct cba_dir_conf *conf = dir;
+
+    if (!cba_value_bytes(cba_span_str(limit), &conf->read_limit))
+        return COMPLAIN(cmd, limit, "a size of at least 1, like 10M");
+    if (memory && !cba_value_bytes(cba_span_str(memory), &conf->read_memory))
+        return COMPLAIN(cmd, memory, "a size of at least 1, like 64K");
+    return NULL;
+}
+
+static const char *cba_conf_set_protocol(cmd_parms *cmd, void *dir, const char *word)
+{
+    struct cba_dir_conf *conf = dir;
+
+    if (!ap_cstr_casecmp(word, "ActiveSync"))
+        conf->protocol = CBA_PROTOCOL_ACTIVESYNC;
+    else if (!ap_cstr_casecmp(word, "Any"))
+        conf->protocol = CBA_PROTOCOL_ANY;
+    else
+        return COMPLAIN(cmd, word, "ActiveSync or Any");
+    return NULL;
+}
+
+static const char *cba_conf_set_keytab(cmd_parms *cmd, void *dir, const char *value)
+{
+    (void)dir;
+    return set_file(cmd, &server_of(cmd)->keytab, value);
+}
+
+static const char *cba_conf_set_principal(cmd_parms *cmd, void *dir, const char *value)
+{
+    (void)dir;
+    if (!*value || !cba_span_is_text(cba_span_str(value)))
+        return COMPLAIN(cmd, value, "a principal name, like gw@CONTOSO.COM");
+    server_of(cmd)->principal = value;
+    return NULL;
+}
+
+static const char *cba_conf_set_ldap_servers(cmd_parms *cmd, void *dir, const char *word)
+{
+    struct cba_srv_conf *conf = server_of(cmd);
+    bool first = !conf->ldap_servers;
+
+    (void)dir;
+    if (!ap_cstr_casecmp(word, "dns")) {
+        if (!first)
+            return COMPLAIN(cmd, word, "either dns alone or URIs");
+        conf->ldap_servers = apr_array_make(cmd->pool, 1, sizeof(const char *)); /* set, and empty: discovery */
+        return NULL;
+    }
+    if (!first && conf->ldap_servers->nelts == 0)
+        return COMPLAIN(cmd, word, "either dns alone or URIs");
+    if (!cba_value_ldap_uri(cba_span_str(word)))
+        return COMPLAIN(cmd, word, "ldap://HOST[:PORT] or ldaps://HOST[:PORT], or dns");
+    list_add(cmd, &conf->ldap_servers, word);
+    return NULL;
+}
+
+static const char *cba_conf_set_ldap_base(cmd_parms *cmd, void *dir, const char *value)
+{
+    char domain[CBA_DOMAIN_MAX + 1];
+
+    (void)dir;
+    if (!cba_account_domain(cba_span_str(value), domain))
+        return COMPLAIN(cmd, value, "a DN that ends in DC= components, like DC=contoso,DC=com");
+    server_of(cmd)->ldap_base = value;
+    return NULL;
+}
+
+static const char *cba_conf_set_bind_dn(cmd_parms *cmd, void *dir, const char *how, const char *dn, const char *file)
+{
+    struct cba_srv_conf *conf = server_of(cmd);
+    static const char *const usage = "gssapi, or simple DN file:PATH";
+
+    (void)dir;
+    if (!ap_cstr_casecmp(how, "gssapi")) {
+        if (dn)
+            return COMPLAIN(cmd, dn, usage);
+        conf->bind_dn = ""; /* set, and not simple: a virtual host may return to the default */
+        conf->bind_file = "";
+        return NULL;
+    }
+    if (ap_cstr_casecmp(how, "simple"))
+        return COMPLAIN(cmd, how, usage);
+    if (!dn || !*dn || !file || strncmp(file, "file:", 5))
+        return COMPLAIN(cmd, how, usage);
+    conf->bind_dn = dn;
+    return set_file(cmd, &conf->bind_file, file + 5);
+}
+
+static const char *cba_conf_set_ldap_ca(cmd_parms *cmd, void *dir, const char *value)
+{
+    (void)dir;
+    return set_file(cmd, &server_of(cmd)->ldap_ca, value);
+}
+
+static const char *cba_conf_set_spool_dir(cmd_parms *cmd, void *dir, const char *path, const char *total)
+{
+    struct cba_srv_conf *conf = server_of(cmd);
+
+    (void)dir;
+    if (total && !cba_value_bytes(cba_span_str(total), &conf->spool_total))
+        return COMPLAIN(cmd, total, "a size of at least 1, like 1G");
+    return set_file(cmd, &conf->spool_dir, path);
+}
+
+/* One word NAME=SECONDS of a directive that takes several. */
+static const char *set_named_seconds(cmd_parms *cmd, const char *word, const char *const *names, int64_t **fields, const char *usage)
+{
+    struct cba_span name, value;
+    int64_t seconds;
+
+    if (!cba_value_pair(cba_span_str(word), &name, &value) || !cba_value_seconds(value, 1, 86400, &seconds))
+        return COMPLAIN(cmd, word, usage);
+    for (; *names; names++, fields++) {
+        if (cba_span_equal_nocase(name, cba_span_str(*names))) {
+            **fields = seconds;
+            return NULL;
+        }
+    }
+    return COMPLAIN(cmd, word, usage);
+}
+
+static const char *cba_conf_set_ttl_account(cmd_parms *cmd, void *dir, const char *word)
+{
+    static const char *const names[] = {"account", "ticket", "negative", NULL};
+    struct cba_srv_conf *conf = server_of(cmd);
+    int64_t *fields[] = {&conf->ttl_account, &conf->ttl_ticket, &conf->ttl_negative};
+
+    (void)dir;
+    return set_named_seconds(cmd, word, names, fields, "account=SECONDS ticket=SECONDS negative=SECONDS, 1 to 86400 each");
+}
+
+static const char *cba_conf_set_timeout_directory(cmd_parms *cmd, void *dir, const char *word)
+{
+    static const char *const names[] = {"directory", "kdc", NULL};
+    struct cba_srv_conf *conf = server_of(cmd);
+    int64_t *fields[] = {&conf->timeout_directory, &conf->timeout_kdc};
+
+    (void)dir;
+    return set_named_seconds(cmd, word, names, fields, "directory=SECONDS kdc=SECONDS, 1 to 86400 each");
+}
+
+static const char *cba_conf_set_retry_after(cmd_parms *cmd, void *dir, const char *value)
+{
+    (void)dir;
+    if (!cba_value_seconds(cba_span_str(value), 1, 86400, &server_of(cmd)->retry_after))
+        return COMPLAIN(cmd, value, "seconds, 1 to 86400");
+    return NULL;
+}
+
+const command_rec cba_conf_commands[] = {
+#define CBA_DIRECTIVE_DIR(name, args, kind, field, preset, help) args(#name, cba_conf_set_##field, NULL, ACCESS_CONF, help),
+#define CBA_DIRECTIVE_SRV(name, args, kind, field, preset, help) args(#name, cba_conf_set_##field, NULL, RSRC_CONF, help),
+#define CBA_MEMBER_DIR(kind, field, preset)
+#define CBA_MEMBER_SRV(kind, field, preset)
+#include "cba_directives.def"
+#undef CBA_DIRECTIVE_DIR
+#undef CBA_DIRECTIVE_SRV
+    {NULL, {NULL}, NULL, 0, RAW_ARGS, NULL},
+};

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cba_gate.h"
+
+#include <apr_strings.h>
+#include <http_log.h>
+#include <http_request.h>
+
+#include "cba_conf.h"
+#include "cba_gateway.h"
+#include "cba_peer.h"
+#include "cba_report.h"
+
+bool cba_gate_protects(const request_rec *r)
+{
+    return cba_dir_on(cba_conf_dir(r)) != 0;
+}
+
+static struct cba_pass *pass_of(const request_rec *r)
+{
+    struct cba_pass *pass = ap_get_module_config(r->request_config, &eas_cba_module);
+
+    return pass && pass->request == r && pass->per_dir_config == r->per_dir_config ? pass : NULL;
+}
+
+struct cba_pass *cba_gate_admitted(const request_rec *r)
+{
+    struct cba_pass *pass = pass_of(r);
+
+    return pass && pass->decision.reason == CBA_R_OK ? pass : NULL;
+}
+
+static int is_claim(void *dropped, const char *name, const char *value)
+{
+    (void)value;
+    if (cba_header_is_claim(cba_span_str(name)))
+        APR_ARRAY_PUSH((apr_array_header_t *)dropped, const char *) = name;
+    return 1;
+}
+
+void cba_gate_drop_claims(request_rec *r)
+{
+    apr_array_header_t *claims = apr_array_make(r->pool, 4, sizeof(const char *));
+    int i;
+
+    apr_table_do(is_claim, claims, r->headers_in, NULL);
+    for (i = 0; i < claims->nelts; i++)
+        apr_table_unset(r->headers_in, APR_ARRAY_IDX(claims, i, const char *));
+}
+
+static enum cba_reason find_account(void *ctx, const struct cba_cert *cert, struct cba_answer *answer, struct cba_result *result)
+{
+    return cba_gateway_find(ctx, cert, answer, result);
+}
+
+static void set_user(struct cba_pass *pass)
+{
+    const struct cba_account *account = &pass->decision.account;
+    char realm[CBA_DOMAIN_MAX + 1];
+
+    cba_account_realm(account, realm);
+    /* Both parts have their limits and user[] holds both: nothing can be cut here. */
+    apr_snprintf(pass->user, sizeof pass->user, "%s@%s", account->sam, realm);
+}
+
+static enum cba_reason decide(request_rec *r, struct cba_pass *pass)
+{
+    struct cba_srv_conf *srv = cba_conf_srv(r->server);
+    struct cba_rules rules = cba_conf_rules(cba_conf_dir(r));
+    struct cba_request request = {
+        .method = cba_span_str(r->method),
+        .target = cba_span_str(r->unparsed_uri ? r->unparsed_uri : ""),
+        .upgrade = apr_table_get(r->headers_in, "Upgrade") != NULL,
+    };
+    struct cba_ports ports = {.ctx = srv->gateway, .find = find_account};
+    struct cba_peer peer;
+
+    cba_peer_of(r, &peer);
+    return cba_decision_access(&request, &peer, &rules, apr_time_sec(r->request_time), &ports, &pass->decision);
+}
+
+static int pass_or_refuse(request_rec *r)
+{
+    struct cba_pass *pass = apr_pcalloc(r->pool, sizeof *pass);
+    enum cba_reason reason;
+
+    pass->request = r;
+    pass->per_dir_config = r->per_dir_config;
+    ap_set_module_config(r->request_config, &eas_cba_module, pass);
+    cba_gate_drop_claims(r);
+    reason = decide(r, pass);
+    if (reason != CBA_R_OK)
+        return cba_report_refusal(r, pass, reason, &pass->decision.result);
+    set_user(pass);
+    cba_report_admitted(r, pass);
+    return OK;
+}
+
+int cba_gate_access(request_rec *r)
+{
+    return cba_gate_protects(r) ? pass_or_refuse(r) : DECLINED;
+}
+
+int cba_gate_fixups(request_rec *r)
+{
+    if (!cba_gate_protects(r) || pass_of(r))
+        return DECLINED;
+    return pass_or_refuse(r);
+}
+
+int cba_gate_authn(request_rec *r)
+{
+    return cba_gate_protects(r) && cba_gate_admitted(r) ? OK : DECLINED;
+}
+
+void cba_gate_error(request_rec *r)
+{
+    /* A Require that fails answers 401 (mod_authz_core), and a phone asks its user for a password that cannot help. */
+    if (!cba_gate_protects(r) || (r->status != HTTP_UNAUTHORIZED && r->status != HTTP_PROXY_AUTHENTICATION_REQUIRED))
+        return;
+    r->status = HTTP_FORBIDDEN;
+    r->status_line = NULL;
+    apr_table_unset(r->err_headers_out, "WWW-Authenticate");
+    apr_table_unset(r->err_headers_out, "Proxy-Authenticate");
+    apr_table_unset(r->headers_out, "WWW-Authenticate");
+    apr_table_unset(r->headers_out, "Proxy-Authenticate");
+}

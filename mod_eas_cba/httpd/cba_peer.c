@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cba_peer.h"
+
+#include <apr_strings.h>
+#include <http_ssl.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+static const char *lookup(request_rec *r, const char *name)
+{
+    const char *value = ap_ssl_var_lookup(r->pool, r->server, r->connection, r, name);
+
+    return value ? value : "";
+}
+
+static bool is_tls(request_rec *r)
+{
+    /* The streams of HTTP/2 are connections of their own; TLS is their master's. */
+    return ap_ssl_conn_is_ssl(r->connection) || (r->connection->master && ap_ssl_conn_is_ssl(r->connection->master));
+}
+
+static struct cba_span der_of(request_rec *r, const char *pem)
+{
+    struct cba_span der = cba_span_of("?", 1); /* parsed as CERT_MALFORMED */
+    unsigned char *data = NULL;
+    char *name = NULL, *header = NULL;
+    long len = 0;
+    BIO *bio = BIO_new_mem_buf(pem, -1);
+
+    if (bio && PEM_read_bio(bio, &name, &header, &data, &len) && len > 0)
+        der = cba_span_of(apr_pmemdup(r->pool, data, (apr_size_t)len), (size_t)len);
+    OPENSSL_free(name);
+    OPENSSL_free(header);
+    OPENSSL_free(data);
+    BIO_free(bio);
+    ERR_clear_error();
+    return der;
+}
+
+void cba_peer_of(request_rec *r, struct cba_peer *peer)
+{
+    const char *pem;
+
+    memset(peer, 0, sizeof *peer);
+    peer->tls = is_tls(r);
+    if (!peer->tls)
+        return;
+    peer->verify = cba_span_str(lookup(r, "SSL_CLIENT_VERIFY"));
+    pem = lookup(r, "SSL_CLIENT_CERT");
+    if (*pem)
+        peer->der = der_of(r, pem);
+}

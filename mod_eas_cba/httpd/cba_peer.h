@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The TLS peer of a request: what mod_ssl verified, also on resumed sessions and HTTP/2 streams.
+ */
+#ifndef CBA_PEER_H
+#define CBA_PEER_H
+
+#include "cba_module.h"
+#include "cba_decision.h"
+
+/* Fills *peer; its spans live in r->pool. A certificate that cannot be read is given as bytes that no parser accepts, so that
+ * "damaged" is never mistaken for "none". */
+void cba_peer_of(request_rec *r, struct cba_peer *peer);
+
+#endif
