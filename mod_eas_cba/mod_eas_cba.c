@@ -3,6 +3,7 @@
  * mod_eas_cba: publishes Exchange ActiveSync to phones that hold a client certificate and no password. This file is the module record
  * and the place of every hook, with the reason for it.
  */
+#include <httpd.h>
 #include <http_config.h>
 #include <http_log.h>
 #include <http_protocol.h>

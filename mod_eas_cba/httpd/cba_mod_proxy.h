@@ -7,9 +7,14 @@
 #define CBA_MOD_PROXY_H
 
 #include <stdbool.h>
+#include <ap_mmn.h>
 #include <mod_proxy.h>
 
 #include "cba_module.h"
+
+#if !AP_MODULE_MAGIC_AT_LEAST(20120211, 130)
+#error "mod_eas_cba needs the headers of httpd 2.4.59 or later: before it, proxy_worker has no address of its own"
+#endif
 
 /* pre_config: finds mod_proxy and hooks the scheme handler before mod_proxy_http's. False: mod_proxy is not loaded, or too old. */
 bool cba_mod_proxy_attach(apr_pool_t *pconf, int (*handler)(request_rec *r, proxy_worker *worker, proxy_server_conf *conf, char *url,
