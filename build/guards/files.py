@@ -10,7 +10,7 @@ import guard
 listed = set()
 for name in guard.env("DISTFILES").split():
     # Some are written as seen from the build folder.
-    path = guard.SRCDIR / name
+    path = (guard.SRCDIR / name).resolve()
     if not path.exists():
         path = (guard.BUILDDIR / name).resolve()
     if path.is_relative_to(guard.SRCDIR):
