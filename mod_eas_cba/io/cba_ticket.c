@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cba_ticket.h"
+
+#include <errno.h>
+#include <gssapi/gssapi.h>
+#include <gssapi/gssapi_ext.h>
+#include <gssapi/gssapi_krb5.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cba_krb5.h"
+
+struct cba_ticket {
+    atomic_uint references;
+    /* Initiates with SPNEGO from the ccache, and with nothing else. GSSAPI locks it. */
+    gss_cred_id_t credential;
+    gss_name_t target;
+    char *ccache; /* "MEMORY:..." */
+    char *client;
+    int64_t expires;
+};
+
+/* Not constant, for GSSAPI's prototypes are not; nobody writes to them. */
+static unsigned char spnego_oid[] = {0x2b, 0x06, 0x01,
+                                     0x05, 0x05, 0x02}; /* 1.3.6.1.5.5.2, RFC 4178 */
+static unsigned char krb5_oid[] = {0x2a, 0x86, 0x48, 0x86,
+                                   0xf7, /* 1.2.840.113554.1.2.2, RFC 4121 */
+                                   0x12, 0x01, 0x02, 0x02};
+static gss_OID_desc spnego = {sizeof spnego_oid, spnego_oid};
+static gss_OID_desc krb5_mechanism = {sizeof krb5_oid, krb5_oid};
+
+/* --- what GSSAPI says --- */
+
+static void gss_fail(const char *what, OM_uint32 major, OM_uint32 minor, struct cba_result *result)
+{
+    gss_buffer_desc text[2] = {GSS_C_EMPTY_BUFFER, GSS_C_EMPTY_BUFFER};
+    OM_uint32 ignored, more = 0;
+
+    if (gss_display_status(&ignored, major, GSS_C_GSS_CODE, GSS_C_NO_OID, &more, &text[0]) !=
+        GSS_S_COMPLETE) {
+        text[0].length = 0;
+    }
+    more = 0;
+    if (minor == 0 || gss_display_status(&ignored, minor, GSS_C_MECH_CODE, &krb5_mechanism, &more,
+                                         &text[1]) != GSS_S_COMPLETE) {
+        text[1].length = 0;
+    }
+    cba_result_set(result, "%s: %.*s; %.*s", what, (int)text[0].length, (const char *)text[0].value,
+                   (int)text[1].length, (const char *)text[1].value);
+    gss_release_buffer(&ignored, &text[0]);
+    gss_release_buffer(&ignored, &text[1]);
+}
+
+/* --- life --- */
+
+/* The ticket alone in a new MEMORY ccache. */
+static krb5_error_code store(krb5_context context, const krb5_creds *creds, char **name)
+{
+    krb5_creds only = *creds; /* nothing is freed through it */
+    krb5_ccache ccache = NULL;
+    char *full = NULL;
+    krb5_error_code code = krb5_cc_new_unique(context, "MEMORY", NULL, &ccache);
+
+    if (code != 0) {
+        return code;
+    }
+    only.second_ticket.data = NULL; /* the evidence ticket is of no use here */
+    only.second_ticket.length = 0;
+    code = krb5_cc_initialize(context, ccache, creds->client);
+    if (code == 0) {
+        code = krb5_cc_store_cred(context, ccache, &only);
+    }
+    if (code == 0) {
+        code = krb5_cc_get_full_name(context, ccache, &full);
+    }
+    if (code == 0) {
+        *name = strdup(full);
+        code = *name == NULL ? ENOMEM : 0;
+    }
+    krb5_free_string(context, full);
+    if (code == 0) {
+        krb5_cc_close(context, ccache);
+    } else {
+        krb5_cc_destroy(context, ccache);
+    }
+    return code;
+}
+
+/* A credential of SPNEGO alone, which negotiates krb5 alone. Were one mechanism without a
+ * credential, GSSAPI would give it the default one: somebody else. */
+static enum cba_reason acquire(struct cba_ticket *ticket, struct cba_result *result)
+{
+    gss_key_value_element_desc element = {"ccache", ticket->ccache};
+    gss_key_value_set_desc where = {1, &element};
+    gss_OID_set_desc mechanisms = {1, &spnego};
+    gss_OID_set_desc negotiable = {1, &krb5_mechanism};
+    OM_uint32 minor;
+    OM_uint32 major =
+        gss_acquire_cred_from(&minor, GSS_C_NO_NAME, GSS_C_INDEFINITE, &mechanisms, GSS_C_INITIATE,
+                              &where, &ticket->credential, NULL, NULL);
+
+    if (major == GSS_S_COMPLETE) {
+        major = gss_set_neg_mechs(&minor, ticket->credential, &negotiable);
+    }
+    if (major == GSS_S_COMPLETE) {
+        return CBA_R_OK;
+    }
+    gss_fail("credential of the ticket", major, minor, result);
+    return CBA_R_KRB_TOKEN;
+}
+
+/* The exact server of the ticket: a host-based name would be canonicalized by DNS. */
+static enum cba_reason name_target(struct cba_ticket *ticket, krb5_context context,
+                                   krb5_const_principal server, struct cba_result *result)
+{
+    gss_buffer_desc buffer;
+    char *name = NULL;
+    OM_uint32 major, minor;
+
+    if (krb5_unparse_name(context, server, &name) != 0) {
+        return CBA_R_LIFE_MEMORY;
+    }
+    buffer.value = name;
+    buffer.length = strlen(name);
+    major = gss_import_name(&minor, &buffer, GSS_KRB5_NT_PRINCIPAL_NAME, &ticket->target);
+    if (major != GSS_S_COMPLETE) {
+        gss_fail(name, major, minor, result);
+    }
+    krb5_free_unparsed_name(context, name);
+    return major == GSS_S_COMPLETE ? CBA_R_OK : CBA_R_KRB_TOKEN;
+}
+
+enum cba_reason cba_ticket_create(krb5_context context, const krb5_creds *creds,
+                                  struct cba_ticket **out, struct cba_result *result)
+{
+    struct cba_ticket *ticket;
+    enum cba_reason reason = CBA_R_LIFE_MEMORY;
+    char *client = NULL;
+    krb5_error_code code;
+
+    *out = NULL;
+    if (creds->client == NULL || creds->server == NULL || creds->ticket.length == 0) {
+        cba_result_set(result, "no ticket");
+        return CBA_R_KRB_OTHER;
+    }
+    ticket = calloc(1, sizeof *ticket);
+    if (ticket == NULL) {
+        return reason;
+    }
+    atomic_init(&ticket->references, 1);
+    ticket->credential = GSS_C_NO_CREDENTIAL;
+    ticket->target = GSS_C_NO_NAME;
+    ticket->expires =
+        (int64_t)(uint32_t)creds->times.endtime; /* libkrb5 counts unsigned past 2038 */
+    if (krb5_unparse_name(context, creds->client, &client) == 0) {
+        ticket->client = strdup(client);
+    }
+    krb5_free_unparsed_name(context, client);
+    if (ticket->client != NULL) {
+        code = store(context, creds, &ticket->ccache);
+        if (code == ENOMEM) {
+            reason = CBA_R_LIFE_MEMORY;
+        } else if (code != 0) {
+            const char *text = krb5_get_error_message(context, code);
+
+            cba_result_set(result, "credential cache: %s", text);
+            krb5_free_error_message(context, text);
+            reason = CBA_R_KRB_OTHER;
+        } else {
+            reason = name_target(ticket, context, creds->server, result);
+            if (reason == CBA_R_OK) {
+                reason = acquire(ticket, result);
+            }
+        }
+    }
+    if (reason == CBA_R_OK) {
+        *out = ticket;
+    } else {
+        cba_ticket_unref(ticket);
+    }
+    return reason;
+}
+
+struct cba_ticket *cba_ticket_ref(struct cba_ticket *ticket)
+{
+    atomic_fetch_add_explicit(&ticket->references, 1, memory_order_relaxed);
+    return ticket;
+}
+
+static void destroy_ccache(const char *name)
+{
+    krb5_context context = NULL;
+    krb5_ccache ccache = NULL;
+
+    if (name == NULL || krb5_init_context(&context) != 0) {
+        return; /* out of memory: it stays until the process ends */
+    }
+    if (krb5_cc_resolve(context, name, &ccache) == 0) {
+        krb5_cc_destroy(context, ccache);
+    }
+    krb5_free_context(context);
+}
+
+void cba_ticket_unref(struct cba_ticket *ticket)
+{
+    OM_uint32 minor;
+
+    if (ticket == NULL ||
+        atomic_fetch_sub_explicit(&ticket->references, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    if (ticket->credential != GSS_C_NO_CREDENTIAL) {
+        gss_release_cred(&minor, &ticket->credential);
+    }
+    if (ticket->target != GSS_C_NO_NAME) {
+        gss_release_name(&minor, &ticket->target);
+    }
+    destroy_ccache(ticket->ccache);
+    free(ticket->ccache);
+    free(ticket->client);
+    free(ticket);
+}
+
+int64_t cba_ticket_expires(const struct cba_ticket *ticket)
+{
+    return ticket->expires;
+}
+
+const char *cba_ticket_client(const struct cba_ticket *ticket)
+{
+    return ticket->client;
+}
+
+/* --- tokens --- */
+
+/* Does the context speak for the ticket's client? */
+static bool speaks_for(gss_ctx_id_t context, const char *client, struct cba_result *result)
+{
+    gss_name_t source = GSS_C_NO_NAME;
+    gss_buffer_desc text = GSS_C_EMPTY_BUFFER;
+    OM_uint32 minor;
+    OM_uint32 major =
+        gss_inquire_context(&minor, context, &source, NULL, NULL, NULL, NULL, NULL, NULL);
+    bool same = false;
+
+    if (major == GSS_S_COMPLETE) {
+        major = gss_display_name(&minor, source, &text, NULL);
+    }
+    if (major != GSS_S_COMPLETE) {
+        gss_fail("name of the token", major, minor, result);
+    } else {
+        same = text.length == strlen(client) && memcmp(text.value, client, text.length) == 0;
+        if (!same) {
+            cba_result_set(result, "the token speaks for %.*s and not for %s", (int)text.length,
+                           (const char *)text.value, client);
+        }
+    }
+    gss_release_buffer(&minor, &text);
+    if (source != GSS_C_NO_NAME) {
+        gss_release_name(&minor, &source);
+    }
+    return same;
+}
+
+static enum cba_reason encode(const gss_buffer_desc *token, char **out, struct cba_result *result)
+{
+    /* EVP_EncodeBlock counts by int. */
+    if (token->length > INT32_MAX / 2) {
+        cba_result_set(result, "the token is too long");
+        return CBA_R_KRB_TOKEN;
+    }
+    *out = malloc(4 * ((token->length + 2) / 3) + 1);
+    if (*out == NULL) {
+        return CBA_R_LIFE_MEMORY;
+    }
+    EVP_EncodeBlock((unsigned char *)*out, token->value, (int)token->length);
+    return CBA_R_OK;
+}
+
+enum cba_reason cba_ticket_token(const struct cba_ticket *ticket, struct cba_span bindings,
+                                 char **base64, struct cba_result *result)
+{
+    struct gss_channel_bindings_struct channel = {.initiator_addrtype = GSS_C_AF_UNSPEC,
+                                                  .acceptor_addrtype = GSS_C_AF_UNSPEC};
+    gss_ctx_id_t context = GSS_C_NO_CONTEXT;
+    gss_buffer_desc token = GSS_C_EMPTY_BUFFER;
+    enum cba_reason reason = CBA_R_KRB_TOKEN;
+    OM_uint32 major, minor, ignored;
+
+    *base64 = NULL;
+    channel.application_data.length = bindings.len;
+    channel.application_data.value = (void *)(uintptr_t)bindings.ptr; /* only read */
+    major = gss_init_sec_context(&minor, ticket->credential, &context, ticket->target, &spnego, 0,
+                                 GSS_C_INDEFINITE,
+                                 bindings.len > 0 ? &channel : GSS_C_NO_CHANNEL_BINDINGS,
+                                 GSS_C_NO_BUFFER, NULL, &token, NULL, NULL);
+    if (GSS_ERROR(major)) {
+        gss_fail("token", major, minor, result);
+    } else if (token.length == 0) {
+        cba_result_set(result, "GSSAPI made no token");
+    } else if (speaks_for(context, ticket->client, result)) {
+        reason = encode(&token, base64, result);
+    }
+    if (context != GSS_C_NO_CONTEXT) {
+        gss_delete_sec_context(&ignored, &context, GSS_C_NO_BUFFER);
+    }
+    if (token.value != NULL) {
+        OPENSSL_cleanse(token.value, token.length);
+    }
+    gss_release_buffer(&ignored, &token);
+    return reason;
+}
+
+void cba_token_free(char *base64)
+{
+    if (base64 == NULL) {
+        return;
+    }
+    OPENSSL_cleanse(base64, strlen(base64));
+    free(base64);
+}
