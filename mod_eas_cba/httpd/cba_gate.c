@@ -102,9 +102,15 @@ int cba_gate_access(request_rec *r)
 
 int cba_gate_fixups(request_rec *r)
 {
-    if (!cba_gate_protects(r) || pass_of(r))
+    struct cba_pass *pass;
+
+    if (!cba_gate_protects(r))
         return DECLINED;
-    return pass_or_refuse(r);
+    pass = pass_of(r);
+    if (!pass)
+        return pass_or_refuse(r);
+    /* Refused and still here: Satisfy Any, or a module that overrules the access phase. Nothing overrules this one. */
+    return pass->decision.reason == CBA_R_OK ? DECLINED : cba_reason_info(pass->decision.reason)->status;
 }
 
 int cba_gate_authn(request_rec *r)
