@@ -17,11 +17,11 @@ FLOORS = ["mod_eas_cba/core", "mod_eas_cba/io", "mod_eas_cba/httpd", "mod_eas_cb
 C_HEADERS = set("assert ctype errno inttypes limits stdarg stdatomic stdbool stddef stdint stdio stdlib string"
                 .split())
 POSIX_HEADERS = set("fcntl netdb poll pthread signal strings sys/socket sys/stat sys/types sys/uio "
-                    "arpa/inet netinet/in netinet/tcp time unistd".split())
+                    "arpa/inet arpa/nameser netinet/in netinet/tcp resolv time unistd".split())
 
 OUTSIDE = [
     re.compile(r"openssl/\w+\.h$"),
-    re.compile(r"(apr\w*|ldap|lber|krb5|krb5/\w+|gssapi|gssapi/\w+|sasl/\w+)\.h$"),
+    re.compile(r"(apr\w*|ldap|openldap|lber|krb5|krb5/\w+|gssapi|gssapi/\w+|sasl/\w+)\.h$"),
     re.compile(r".*"),
     re.compile(r".*"),
 ]

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The directory: Active Directory over LDAP, bound by the gateway's keytab (SASL/GSSAPI, sign and seal) or by a simple bind over TLS. One
- * object per process and virtual host, made after the fork, shared by all threads: connections come from a pool (apr_reslist), each used by
- * one thread at a time. Servers are tried in order; one that failed is left alone for some seconds. No lock is held across traffic;
+ * object per process and virtual host, made after the fork, shared by all threads: connections come from a pool, each used by one thread
+ * at a time. Servers are tried in order; one that failed is left alone for some seconds. No lock is held across traffic;
  * every wait ends by the caller's deadline. No global libldap option is changed.
  */
 #ifndef CBA_DIRECTORY_H
