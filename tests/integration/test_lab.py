@@ -492,7 +492,8 @@ def test_balancer_over_two_backends(gateway, phone, cas1, cas2):
 
 def test_gateway_processes_are_unprivileged(gateway):
     server = gateway(plain=True)
-    users = run("ps", "-o", "user=", "--ppid", server.pid).stdout.split()
+    users = wait_until(lambda: run("ps", "-o", "user=", "--ppid", server.pid,
+                                   check=False).stdout.split(), "children of httpd")
     assert set(users) == {server.user} and server.user != "root"
 
 

@@ -340,9 +340,13 @@ class Directory(Controller):
         """Replaces attributes of an account (name or DN); None or [] removes one."""
         import ldb
         message = ldb.Message(ldb.Dn(self._database, self.dn(name)))
+        present = {key.lower() for key in self.entry(name)}
         for key, value in attributes.items():
             value = [] if value is None else [value] if isinstance(value, (str, bytes)) else value
-            message[key] = ldb.MessageElement(list(value), ldb.FLAG_MOD_REPLACE, key)
+            if value:
+                message[key] = ldb.MessageElement(list(value), ldb.FLAG_MOD_REPLACE, key)
+            elif key.lower() in present:
+                message[key] = ldb.MessageElement([], ldb.FLAG_MOD_DELETE, key)
         self._database.modify(message)
 
     def rename(self, name, new, upn=""):

@@ -103,7 +103,8 @@ class Phone:
                  "--connect-to", "::%s:%d" % (self.address, self.port),
                  "--max-time", str(timeout), "--dump-header", base + ".head",
                  "--output", base + ".body", "--noproxy", "*",
-                 "--http2" if version == "2" else "--http1.0" if version == "1.0" else "--http1.1"]
+                 *{"2": ["--http2"], "1.0": ["--http1.0", "--no-alpn"]}.get(
+                     version, ["--http1.1"])]
         if tls:
             words += ["--tlsv" + tls, "--tls-max", tls]
         if self.certificate is not None:

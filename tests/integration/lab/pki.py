@@ -221,7 +221,7 @@ class Authority:
     def root(self):
         return self.issuer.root if self.issuer else self
 
-    @property
+    @functools.cached_property
     def bundle(self):
         """File with this CA and all above it: what a server trusts."""
         path = self.own.certificate[:-len(".pem")] + ".bundle.pem"

@@ -455,7 +455,7 @@ static int standin_handler(request_rec *r)
     apr_table_t *play = apr_table_make(r->pool, 4);
     const char *command, *line, *header;
     const struct answer *answer = NULL;
-    bool gone = false;
+    bool gone = false, early;
 
     if (r->handler == NULL || strcmp(r->handler, "exchange-standin") != 0) {
         return DECLINED;
@@ -471,7 +471,8 @@ static int standin_handler(request_rec *r)
         play_take(r, conf->control, play);
     }
     set_common_headers(r, conf);
-    if (apr_table_get(play, "early")) {
+    early = apr_table_get(play, "early") != NULL;
+    if (early) {
         r->connection->keepalive = AP_CONN_CLOSE;
     }
     else {
@@ -479,8 +480,8 @@ static int standin_handler(request_rec *r)
     }
     line = describe(r, conf, body, "request");
     record(r, conf, line);
-    if (!body->complete) {
-        return apr_table_get(play, "early") ? OK : drop(r);
+    if (!body->complete && !early) {
+        return drop(r);
     }
     if (play_number(play, "delay") > 0) {
         gone = !hold(r, play_number(play, "delay"));
