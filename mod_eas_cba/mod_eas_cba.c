@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mod_eas_cba: publishes Exchange ActiveSync to phones that hold a client certificate and no password. This file is the module record
- * and the place of every hook, with the reason for it.
+ * mod_eas_cba: publishes Exchange ActiveSync to phones that hold a client certificate and no
+ * password. This file is the module record and the place of every hook, with the reason for it.
  */
 #include <httpd.h>
 #include <http_config.h>
@@ -30,8 +30,9 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 static bool protects_anything(server_rec *s)
 {
     for (; s; s = s->next) {
-        if (cba_conf_srv(s)->protects)
+        if (cba_conf_srv(s)->protects) {
             return true;
+        }
     }
     return false;
 }
@@ -39,22 +40,28 @@ static bool protects_anything(server_rec *s)
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     (void)plog;
-    if (!protects_anything(s))
+    if (!protects_anything(s)) {
         return OK;
-    if (cba_conf_spool_prepare(ptemp, s) != APR_SUCCESS || cba_spool_post_config(pconf) != APR_SUCCESS)
+    }
+    if (cba_conf_spool_prepare(ptemp, s) != APR_SUCCESS ||
+        cba_spool_post_config(pconf) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
-    if (!cba_mod_proxy_is_ours())
+    }
+    if (!cba_mod_proxy_is_ours()) {
         cba_report_server(s, CBA_R_WARN_MMN, NULL);
+    }
     return OK;
 }
 
 static void child_init(apr_pool_t *pchild, server_rec *s)
 {
-    if (!protects_anything(s))
+    if (!protects_anything(s)) {
         return;
+    }
     cba_spool_child_init(pchild);
-    if (!cba_mod_proxy_is_ours())
+    if (!cba_mod_proxy_is_ours()) {
         cba_mod_proxy_end_reuse(s);
+    }
     cba_gateway_child_init(pchild, s);
 }
 
@@ -71,11 +78,15 @@ static void register_hooks(apr_pool_t *pool)
     /* Kerberos and LDAP handles do not survive a fork. */
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
 
-    /* After mod_ssl's own check, which may ask for a certificate; the access phase has read no body. PER_URI: decided for each URI. */
+    /* After mod_ssl's own check, which may ask for a certificate; the access phase has read no
+     * body. PER_URI: decided for each URI. */
     ap_hook_check_access(cba_gate_access, after_ssl, NULL, APR_HOOK_LAST, AP_AUTH_INTERNAL_PER_URI);
-    /* Before every other authentication: who was admitted has a user already, and none of them shall ask for a password. */
-    ap_hook_check_authn(cba_gate_authn, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_URI);
-    /* httpd skips the access phase for an internal redirect or subrequest under the same configuration; this phase it runs for all. */
+    /* Before every other authentication: who was admitted has a user already, and none of them
+     * shall ask for a password. */
+    ap_hook_check_authn(cba_gate_authn, NULL, NULL, APR_HOOK_REALLY_FIRST,
+                        AP_AUTH_INTERNAL_PER_URI);
+    /* httpd skips the access phase for an internal redirect or subrequest under the same
+     * configuration; this phase it runs for all. */
     ap_hook_fixups(cba_gate_fixups, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_insert_error_filter(cba_gate_error, NULL, NULL, APR_HOOK_REALLY_LAST);
     /* Before mod_proxy's handler: the body is read before a back-end connection is taken. */
@@ -86,14 +97,9 @@ static void register_hooks(apr_pool_t *pool)
     cba_proxy_register();
 }
 
-/* The record is spelled out instead of using AP_DECLARE_MODULE, which would define the module's log index a second time. */
+/* The record is spelled out instead of using AP_DECLARE_MODULE, which would define the module's log
+ * index a second time. */
 module AP_MODULE_DECLARE_DATA eas_cba_module = {
-    STANDARD20_MODULE_STUFF,
-    cba_conf_dir_create,
-    cba_conf_dir_merge,
-    cba_conf_srv_create,
-    cba_conf_srv_merge,
-    cba_conf_commands,
-    register_hooks,
-    0,
+    STANDARD20_MODULE_STUFF, cba_conf_dir_create, cba_conf_dir_merge, cba_conf_srv_create,
+    cba_conf_srv_merge,      cba_conf_commands,   register_hooks,     0,
 };

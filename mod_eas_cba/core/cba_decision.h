@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The decision: who reads whose mail. Two functions over a table of ports: what the gateway knows about a request and its
- * certificate, the rules of its Location, and what directory and KDC answer, become one reason. The ports are bound by the server
- * to the real directory and KDC, by the tests to fakes. Nothing is kept between calls; any thread that the ports can stand.
+ * The decision: who reads whose mail. Two functions over a table of ports: what the gateway knows
+ * about a request and its certificate, the rules of its Location, and what directory and KDC
+ * answer, become one reason. The ports are bound by the server to the real directory and KDC, by
+ * the tests to fakes. Nothing is kept between calls; any thread that the ports can stand.
  */
 #ifndef CBA_DECISION_H
 #define CBA_DECISION_H
@@ -13,33 +14,35 @@
 /* The rules of one Location. Read-only during a decision. */
 struct cba_rules {
     enum cba_protocol protocol;
-    unsigned methods;            /* set of enum cba_method that may grant */
-    bool strong;                 /* refuse weak mappings */
-    const char *const *usages;   /* wanted extended key usages, dotted */
+    unsigned methods;          /* set of enum cba_method that may grant */
+    bool strong;               /* refuse weak mappings */
+    const char *const *usages; /* wanted extended key usages, dotted */
     size_t usage_count;
 };
 
 /* The TLS peer, as mod_ssl verified it. Spans are borrowed. */
 struct cba_peer {
-    bool tls;                    /* the connection is TLS */
-    struct cba_span verify;      /* SSL_CLIENT_VERIFY: "SUCCESS", "NONE", "GENEROUS" or "FAILED:..." */
-    struct cba_span der;         /* the client certificate; empty: none */
+    bool tls;               /* the connection is TLS */
+    struct cba_span verify; /* SSL_CLIENT_VERIFY: "SUCCESS", "NONE", "GENEROUS" or "FAILED:..." */
+    struct cba_span der;    /* the client certificate; empty: none */
 };
 
 /* What the S4U2Self exchange yielded, for the decision: the evidence itself stays with the port. */
 struct cba_evidence_facts {
-    char client[CBA_SAM_MAX + 1];      /* client name of the ticket, without the realm */
-    char realm[CBA_DOMAIN_MAX + 1];    /* its realm */
-    struct cba_sid sid;                /* from the verified PAC; len 0: the PAC has none */
+    char client[CBA_SAM_MAX + 1];   /* client name of the ticket, without the realm */
+    char realm[CBA_DOMAIN_MAX + 1]; /* its realm */
+    struct cba_sid sid;             /* from the verified PAC; len 0: the PAC has none */
 };
 
 struct cba_ports {
     void *ctx;
-    /* Facts of the accounts that the certificate's identities resolve to. CBA_R_OK, or DIR_*, ACC_INCOMPLETE, ACC_MALFORMED,
-     * MAP_NO_IDENTITY, CERT_LIMIT, LIFE_*. */
-    enum cba_reason (*find)(void *ctx, const struct cba_cert *cert, struct cba_answer *answer, struct cba_result *result);
+    /* Facts of the accounts that the certificate's identities resolve to. CBA_R_OK, or DIR_*,
+     * ACC_INCOMPLETE, ACC_MALFORMED, MAP_NO_IDENTITY, CERT_LIMIT, LIFE_*. */
+    enum cba_reason (*find)(void *ctx, const struct cba_cert *cert, struct cba_answer *answer,
+                            struct cba_result *result);
     /* S4U2Self for sam@REALM (MS-SFU 3.1.5.1.1), its PAC verified. CBA_R_OK or KRB_*, LIFE_*. */
-    enum cba_reason (*evidence)(void *ctx, const struct cba_account *account, struct cba_evidence_facts *facts, struct cba_result *result);
+    enum cba_reason (*evidence)(void *ctx, const struct cba_account *account,
+                                struct cba_evidence_facts *facts, struct cba_result *result);
     /* S4U2Proxy with that evidence to the SPN (MS-SFU 3.1.5.2.1). CBA_R_OK or KRB_*, LIFE_*. */
     enum cba_reason (*ticket)(void *ctx, const char *spn, struct cba_result *result);
 };
@@ -47,22 +50,24 @@ struct cba_ports {
 /* The outcome for one request. Zeroed means undecided, which is a refusal. */
 struct cba_decision {
     enum cba_reason reason;
-    enum cba_method method;      /* which identity granted, or was concerned */
-    struct cba_cert cert;        /* facts, as far as they were parsed */
-    bool has_account;            /* account is set: the one let in, or the one refused */
+    enum cba_method method; /* which identity granted, or was concerned */
+    struct cba_cert cert;   /* facts, as far as they were parsed */
+    bool has_account;       /* account is set: the one let in, or the one refused */
     struct cba_account account;
-    struct cba_result result;    /* detail for the log */
+    struct cba_result result; /* detail for the log */
 };
 
-/* May this request be proxied, and as whom? now: seconds since 1970. Fills *out and returns out->reason. Reads no body, writes nothing
- * else. Uses ports->find alone. */
-enum cba_reason cba_decision_access(const struct cba_request *request, const struct cba_peer *peer, const struct cba_rules *rules,
-                                    int64_t now, const struct cba_ports *ports, struct cba_decision *out);
+/* May this request be proxied, and as whom? now: seconds since 1970. Fills *out and returns
+ * out->reason. Reads no body, writes nothing else. Uses ports->find alone. */
+enum cba_reason cba_decision_access(const struct cba_request *request, const struct cba_peer *peer,
+                                    const struct cba_rules *rules, int64_t now,
+                                    const struct cba_ports *ports, struct cba_decision *out);
 
-/* Get a ticket for this account to this SPN: evidence, its client name and SID compared with the account, then the ticket. Uses
- * ports->evidence and ports->ticket, the latter only when all three agree (names but for ASCII case; KRB_CLIENT_NAME,
- * KRB_PAC_MISSING, KRB_PAC_SID). CBA_R_OK or KRB_*, LIFE_*. */
-enum cba_reason cba_decision_delegate(const struct cba_account *account, const char *spn, const struct cba_ports *ports,
-                                      struct cba_result *result);
+/* Get a ticket for this account to this SPN: evidence, its client name and SID compared with the
+ * account, then the ticket. Uses ports->evidence and ports->ticket, the latter only when all three
+ * agree (names but for ASCII case; KRB_CLIENT_NAME, KRB_PAC_MISSING, KRB_PAC_SID). CBA_R_OK or
+ * KRB_*, LIFE_*. */
+enum cba_reason cba_decision_delegate(const struct cba_account *account, const char *spn,
+                                      const struct cba_ports *ports, struct cba_result *result);
 
 #endif

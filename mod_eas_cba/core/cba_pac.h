@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The account's SID in a PAC: UPN_DNS_INFO with the extended flag (MS-PAC 2.10) or, where a KDC writes none, KERB_VALIDATION_INFO
- * (MS-PAC 2.5, NDR). The PAC's signature is verified by the caller before. Pure functions; any thread.
+ * The account's SID in a PAC: UPN_DNS_INFO with the extended flag (MS-PAC 2.10) or, where a KDC
+ * writes none, KERB_VALIDATION_INFO (MS-PAC 2.5, NDR). The PAC's signature is verified by the
+ * caller before. Pure functions; any thread.
  */
 #ifndef CBA_PAC_H
 #define CBA_PAC_H
 
 #include "cba_sid.h"
 
-/* The SID in a UPN_DNS_INFO buffer. *extended says whether the flag is there at all: false where the
- * buffer says nothing about the SID, so that another may be asked. False: not extended, or malformed;
- * *out is zeroed. */
+/* The SID in a UPN_DNS_INFO buffer. *extended says whether the flag is there at all: false where
+ * the buffer says nothing about the SID, so that another may be asked. False: not extended, or
+ * malformed; *out is zeroed. */
 bool cba_pac_upn_sid(struct cba_span buffer, struct cba_sid *out, bool *extended);
 
 /* LogonDomainId + UserId of a KERB_VALIDATION_INFO buffer (NDR type serialization version 1,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Rules for a request before anything else is known about it: target, method, Upgrade, and which headers of a phone are claims of
- * identity. Pure functions; any thread.
+ * Rules for a request before anything else is known about it: target, method, Upgrade, and which
+ * headers of a phone are claims of identity. Pure functions; any thread.
  */
 #ifndef CBA_REQUEST_H
 #define CBA_REQUEST_H
@@ -16,8 +16,9 @@ enum cba_protocol {
 
 struct cba_request {
     struct cba_span method; /* as sent; methods are case-sensitive (RFC 9110 9.1) */
-    struct cba_span target; /* the request target as sent: origin-form or absolute-form, with its query */
-    bool upgrade;           /* an Upgrade header field is there */
+    struct cba_span
+        target;   /* the request target as sent: origin-form or absolute-form, with its query */
+    bool upgrade; /* an Upgrade header field is there */
 };
 
 /* CBA_R_OK, REQ_UPGRADE, REQ_METHOD or REQ_PATH. */
@@ -31,12 +32,13 @@ enum cba_reason cba_request_check(const struct cba_request *request, enum cba_pr
  * CBA_R_OK or REQ_PATH. */
 enum cba_reason cba_path_check(struct cba_span target);
 
-/* Does this header field of a phone claim an identity or a route: Authorization, Proxy-Authorization, Forwarded, X-Forwarded-*,
- * X-Remote-User, X-CommonAccessToken, X-IsFromCafe, X-SourceCafeServer? '_' counts as '-', case does not matter. */
+/* Does this header field of a phone claim an identity or a route: Authorization,
+ * Proxy-Authorization, Forwarded, X-Forwarded-*, X-Remote-User, X-CommonAccessToken, X-IsFromCafe,
+ * X-SourceCafeServer? '_' counts as '-', case does not matter. */
 bool cba_header_is_claim(struct cba_span name);
 
-/* Challenges of a back end that never reach a phone: WWW-Authenticate, Proxy-Authenticate, Persistent-Auth,
- * Authentication-Info, Proxy-Authentication-Info. */
+/* Challenges of a back end that never reach a phone: WWW-Authenticate, Proxy-Authenticate,
+ * Persistent-Auth, Authentication-Info, Proxy-Authentication-Info. */
 bool cba_header_is_challenge(struct cba_span name);
 
 #endif

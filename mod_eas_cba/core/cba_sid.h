@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Security identifiers (MS-DTYP 2.4.2): text "S-1-5-21-..." and binary form. Plain values, owned by the caller; any thread.
+ * Security identifiers (MS-DTYP 2.4.2): text "S-1-5-21-..." and binary form. Plain values, owned by
+ * the caller; any thread.
  */
 #ifndef CBA_SID_H
 #define CBA_SID_H
@@ -9,14 +10,14 @@
 #include "cba_span.h"
 
 struct cba_sid {
-    size_t len;                              /* of the binary form; 0: no SID */
+    size_t len; /* of the binary form; 0: no SID */
     unsigned char binary[CBA_SID_BINARY_MAX];
 };
 
 /* Parse the whole of the text (canonical form only: S-1-, decimal, no leading zeros, 1 to 15
- * sub-authorities below 2^32), or the whole of the binary form (revision 1, 1 to 15 sub-authorities).
- * An authority of 2^32 and more, whose text form is hexadecimal, is refused as text; no account has
- * one. False: *out is zeroed. */
+ * sub-authorities below 2^32), or the whole of the binary form (revision 1, 1 to 15
+ * sub-authorities). An authority of 2^32 and more, whose text form is hexadecimal, is refused as
+ * text; no account has one. False: *out is zeroed. */
 bool cba_sid_parse_text(struct cba_span text, struct cba_sid *out);
 bool cba_sid_parse_binary(struct cba_span binary, struct cba_sid *out);
 

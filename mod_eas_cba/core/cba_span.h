@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A borrowed piece of memory: bytes of somebody else, not terminated, valid as long as their owner keeps them. Any thread.
+ * A borrowed piece of memory: bytes of somebody else, not terminated, valid as long as their owner
+ * keeps them. Any thread.
  */
 #ifndef CBA_SPAN_H
 #define CBA_SPAN_H
@@ -38,8 +39,8 @@ static inline unsigned char cba_ascii_upper(unsigned char c)
 /* Equal but for the case of ASCII letters. Bytes beyond ASCII must be the same. */
 bool cba_span_equal_nocase(struct cba_span a, struct cba_span b);
 
-/* Length of the UTF-8 character that s begins with (RFC 3629: no overlong form, no surrogate, nothing
- * beyond U+10FFFF). 0: s is empty, or does not begin with a well-formed character. */
+/* Length of the UTF-8 character that s begins with (RFC 3629: no overlong form, no surrogate,
+ * nothing beyond U+10FFFF). 0: s is empty, or does not begin with a well-formed character. */
 size_t cba_span_character(struct cba_span s);
 
 /* Is this one character (not empty) a control: NUL, C0, DEL or C1 (U+0080 to U+009F)? */

@@ -11,8 +11,9 @@ static ap_filter_rec_t *answer_filter;
 static int is_challenge(void *names, const char *name, const char *value)
 {
     (void)value;
-    if (cba_header_is_challenge(cba_span_str(name)))
+    if (cba_header_is_challenge(cba_span_str(name))) {
         APR_ARRAY_PUSH((apr_array_header_t *)names, const char *) = name;
+    }
     return 1;
 }
 
@@ -36,9 +37,10 @@ static apr_status_t watch_answer(ap_filter_t *f, apr_bucket_brigade *bb)
 
     if (!watch->seen) {
         watch->seen = true;
-        watch->reason = r->status == HTTP_UNAUTHORIZED                    ? CBA_R_BACK_CHALLENGE
-                        : r->status == HTTP_PROXY_AUTHENTICATION_REQUIRED ? CBA_R_BACK_PROXY_CHALLENGE
-                                                                          : CBA_R_OK;
+        watch->reason = r->status == HTTP_UNAUTHORIZED ? CBA_R_BACK_CHALLENGE
+                        : r->status == HTTP_PROXY_AUTHENTICATION_REQUIRED
+                            ? CBA_R_BACK_PROXY_CHALLENGE
+                            : CBA_R_OK;
     }
     if (watch->reason != CBA_R_OK) {
         apr_brigade_cleanup(bb); /* swallowed to its end, so that mod_proxy is done with it */
@@ -52,8 +54,10 @@ static apr_status_t watch_answer(ap_filter_t *f, apr_bucket_brigade *bb)
 
 void cba_answer_register(void)
 {
-    /* Before AP_FTYPE_RESOURCE, so that no other filter (CACHE, DEFLATE, headers) sees an answer that is withheld. */
-    answer_filter = ap_register_output_filter("EAS_CBA_ANSWER", watch_answer, NULL, AP_FTYPE_RESOURCE - 10);
+    /* Before AP_FTYPE_RESOURCE, so that no other filter (CACHE, DEFLATE, headers) sees an answer
+     * that is withheld. */
+    answer_filter =
+        ap_register_output_filter("EAS_CBA_ANSWER", watch_answer, NULL, AP_FTYPE_RESOURCE - 10);
 }
 
 void cba_answer_watch(request_rec *r, struct cba_answer_watch *watch)
@@ -68,9 +72,11 @@ void cba_answer_watch(request_rec *r, struct cba_answer_watch *watch)
 
 void cba_answer_forget(request_rec *r, const struct cba_answer_watch *watch)
 {
-    if (!watch->seen)
+    if (!watch->seen) {
         return;
-    /* What mod_proxy took over from the answer. Its Set-Cookie in particular would reach the phone with the next one. */
+    }
+    /* What mod_proxy took over from the answer. Its Set-Cookie in particular would reach the phone
+     * with the next one. */
     apr_table_clear(r->headers_out);
     r->status = HTTP_OK;
     r->status_line = NULL;

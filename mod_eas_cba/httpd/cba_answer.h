@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The back end's answer on its way to the phone: streamed, without challenges. A 401 or 407 never passes: it means that our Kerberos
- * failed, and a phone would ask its user for a password.
+ * The back end's answer on its way to the phone: streamed, without challenges. A 401 or 407 never
+ * passes: it means that our Kerberos failed, and a phone would ask its user for a password.
  */
 #ifndef CBA_ANSWER_H
 #define CBA_ANSWER_H

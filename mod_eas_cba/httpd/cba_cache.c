@@ -6,8 +6,8 @@
 #include <apr_thread_mutex.h>
 
 struct entry {
-    struct entry *next;            /* in its bucket */
-    struct entry *newer, *older;   /* in order of use */
+    struct entry *next;          /* in its bucket */
+    struct entry *newer, *older; /* in order of use */
     int64_t until;
     void *value;
     unsigned char key[CBA_CACHE_KEY];
@@ -35,8 +35,9 @@ static struct entry *find(struct cba_cache *cache, const unsigned char *key)
 {
     struct entry *entry = *bucket_of(cache, key);
 
-    while (entry && memcmp(entry->key, key, CBA_CACHE_KEY))
+    while (entry && memcmp(entry->key, key, CBA_CACHE_KEY)) {
         entry = entry->next;
+    }
     return entry;
 }
 
@@ -60,8 +61,9 @@ static void *take_out(struct cba_cache *cache, struct entry *entry)
     struct entry **at = bucket_of(cache, entry->key);
     void *value = entry->value;
 
-    while (*at != entry)
+    while (*at != entry) {
         at = &(*at)->next;
+    }
     *at = entry->next;
     unlink_use(cache, entry);
     cache->count--;
@@ -73,8 +75,9 @@ static apr_status_t cache_end(void *data)
 {
     struct cba_cache *cache = data;
 
-    while (cache->oldest)
+    while (cache->oldest) {
         cache->discard(take_out(cache, cache->oldest));
+    }
     free(cache->buckets);
     return APR_SUCCESS;
 }
@@ -84,10 +87,12 @@ struct cba_cache *cba_cache_create(apr_pool_t *pool, size_t capacity, void (*dis
     struct cba_cache *cache = apr_pcalloc(pool, sizeof *cache);
     size_t buckets = 1;
 
-    while (buckets < capacity)
+    while (buckets < capacity) {
         buckets *= 2;
+    }
     cache->buckets = calloc(buckets, sizeof *cache->buckets);
-    if (!cache->buckets || apr_thread_mutex_create(&cache->mutex, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS) {
+    if (!cache->buckets ||
+        apr_thread_mutex_create(&cache->mutex, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS) {
         free(cache->buckets);
         return NULL;
     }
@@ -98,7 +103,8 @@ struct cba_cache *cba_cache_create(apr_pool_t *pool, size_t capacity, void (*dis
     return cache;
 }
 
-bool cba_cache_get(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t now, void (*take)(void *value, void *ctx), void *ctx)
+bool cba_cache_get(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t now,
+                   void (*take)(void *value, void *ctx), void *ctx)
 {
     struct entry *entry;
     bool serves;
@@ -115,7 +121,8 @@ bool cba_cache_get(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KE
     return serves;
 }
 
-void cba_cache_put(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t until, void *value)
+void cba_cache_put(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t until,
+                   void *value)
 {
     struct entry *fresh = calloc(1, sizeof *fresh);
     void *replaced = NULL, *evicted = NULL;
@@ -131,18 +138,22 @@ void cba_cache_put(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KE
 
     apr_thread_mutex_lock(cache->mutex);
     old = find(cache, key);
-    if (old)
+    if (old) {
         replaced = take_out(cache, old);
-    if (cache->count >= cache->capacity)
+    }
+    if (cache->count >= cache->capacity) {
         evicted = take_out(cache, cache->oldest);
+    }
     fresh->next = *bucket_of(cache, key);
     *bucket_of(cache, key) = fresh;
     link_newest(cache, fresh);
     cache->count++;
     apr_thread_mutex_unlock(cache->mutex);
 
-    if (replaced)
+    if (replaced) {
         cache->discard(replaced);
-    if (evicted)
+    }
+    if (evicted) {
         cache->discard(evicted);
+    }
 }

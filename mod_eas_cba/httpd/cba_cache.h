@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A process cache: values by SHA-256 key, each with a time until which it serves, at most a fixed number of them; the one unused longest
- * goes first. One lock, held only to look up or exchange a pointer. Any thread.
+ * A process cache: values by SHA-256 key, each with a time until which it serves, at most a fixed
+ * number of them; the one unused longest goes first. One lock, held only to look up or exchange a
+ * pointer. Any thread.
  */
 #ifndef CBA_CACHE_H
 #define CBA_CACHE_H
@@ -15,13 +16,18 @@ struct cba_cache;
 
 #define CBA_CACHE_KEY 32
 
-/* discard frees a value that leaves the cache. The cache ends with the pool. NULL: out of memory. */
+/* discard frees a value that leaves the cache. The cache ends with the pool. NULL: out of memory.
+ */
 struct cba_cache *cba_cache_create(apr_pool_t *pool, size_t capacity, void (*discard)(void *value));
 
-/* If a value serves at this time, calls take(value, ctx) under the lock, for copying it or for taking a reference, and returns true. */
-bool cba_cache_get(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t now, void (*take)(void *value, void *ctx), void *ctx);
+/* If a value serves at this time, calls take(value, ctx) under the lock, for copying it or for
+ * taking a reference, and returns true. */
+bool cba_cache_get(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t now,
+                   void (*take)(void *value, void *ctx), void *ctx);
 
-/* Keeps value until the given time, in place of an older one; the cache owns it from here on, also when it could not be kept. */
-void cba_cache_put(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t until, void *value);
+/* Keeps value until the given time, in place of an older one; the cache owns it from here on, also
+ * when it could not be kept. */
+void cba_cache_put(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t until,
+                   void *value);
 
 #endif

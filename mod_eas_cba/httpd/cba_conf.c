@@ -7,12 +7,14 @@
 #include "cba_value.h"
 
 #define UNSET_NUMBER INT64_MIN
-#define UNSET_TEXT NULL
-#define UNSET_LIST NULL
+#define UNSET_TEXT   NULL
+#define UNSET_LIST   NULL
 
-/* A directive's words may be wrong in as many ways as there are administrators: each answer names directive, value and what to write. */
-#define COMPLAIN(cmd, value, write) \
-    apr_psprintf((cmd)->pool, "%s: %s '%s': write %s", cba_reason_info(CBA_R_CONF_VALUE)->tag, (cmd)->cmd->name, (value), (write))
+/* A directive's words may be wrong in as many ways as there are administrators: each answer names
+ * directive, value and what to write. */
+#define COMPLAIN(cmd, value, write)                                                                \
+    apr_psprintf((cmd)->pool, "%s: %s '%s': write %s", cba_reason_info(CBA_R_CONF_VALUE)->tag,     \
+                 (cmd)->cmd->name, (value), (write))
 
 /* Create, merge, getters: nothing here names a field, so no field can be forgotten. */
 
@@ -25,9 +27,9 @@ void *cba_conf_dir_create(apr_pool_t *pconf, char *dir)
 
     (void)dir;
 #define CBA_DIRECTIVE_DIR(name, args, kind, field, preset, help) conf->field = UNSET_##kind;
-#define CBA_MEMBER_DIR(kind, field, preset) conf->field = UNSET_##kind;
-#define CBA_DIRECTIVE_SRV NOTHING_DIRECTIVE
-#define CBA_MEMBER_SRV NOTHING_MEMBER
+#define CBA_MEMBER_DIR(kind, field, preset)                      conf->field = UNSET_##kind;
+#define CBA_DIRECTIVE_SRV                                        NOTHING_DIRECTIVE
+#define CBA_MEMBER_SRV                                           NOTHING_MEMBER
 #include "cba_directives.def"
 #undef CBA_DIRECTIVE_DIR
 #undef CBA_MEMBER_DIR
@@ -40,9 +42,10 @@ void *cba_conf_dir_merge(apr_pool_t *pconf, void *base, void *add)
     const struct cba_dir_conf *outer = base;
     const struct cba_dir_conf *inner = add;
 
-#define CBA_DIRECTIVE_DIR(name, args, kind, field, preset, help) \
+#define CBA_DIRECTIVE_DIR(name, args, kind, field, preset, help)                                   \
     conf->field = inner->field != UNSET_##kind ? inner->field : outer->field;
-#define CBA_MEMBER_DIR(kind, field, preset) conf->field = inner->field != UNSET_##kind ? inner->field : outer->field;
+#define CBA_MEMBER_DIR(kind, field, preset)                                                        \
+    conf->field = inner->field != UNSET_##kind ? inner->field : outer->field;
 #include "cba_directives.def"
 #undef CBA_DIRECTIVE_DIR
 #undef CBA_MEMBER_DIR
@@ -50,10 +53,10 @@ void *cba_conf_dir_merge(apr_pool_t *pconf, void *base, void *add)
 }
 
 #define CBA_DIRECTIVE_DIR(name, args, kind, field, preset, help) CBA_MEMBER_DIR(kind, field, preset)
-#define CBA_MEMBER_DIR(kind, field, preset)                              \
-    CBA_KIND_##kind cba_dir_##field(const struct cba_dir_conf *conf)     \
-    {                                                                    \
-        return conf->field != UNSET_##kind ? conf->field : (preset);     \
+#define CBA_MEMBER_DIR(kind, field, preset)                                                        \
+    CBA_KIND_##kind cba_dir_##field(const struct cba_dir_conf *conf)                               \
+    {                                                                                              \
+        return conf->field != UNSET_##kind ? conf->field : (preset);                               \
     }
 #include "cba_directives.def"
 #undef CBA_DIRECTIVE_DIR
@@ -62,7 +65,7 @@ void *cba_conf_dir_merge(apr_pool_t *pconf, void *base, void *add)
 #undef CBA_MEMBER_SRV
 
 #define CBA_DIRECTIVE_DIR NOTHING_DIRECTIVE
-#define CBA_MEMBER_DIR NOTHING_MEMBER
+#define CBA_MEMBER_DIR    NOTHING_MEMBER
 
 void *cba_conf_srv_create(apr_pool_t *pconf, server_rec *s)
 {
@@ -70,7 +73,7 @@ void *cba_conf_srv_create(apr_pool_t *pconf, server_rec *s)
 
     (void)s;
 #define CBA_DIRECTIVE_SRV(name, args, kind, field, preset, help) conf->field = UNSET_##kind;
-#define CBA_MEMBER_SRV(kind, field, preset) conf->field = UNSET_##kind;
+#define CBA_MEMBER_SRV(kind, field, preset)                      conf->field = UNSET_##kind;
 #include "cba_directives.def"
 #undef CBA_DIRECTIVE_SRV
 #undef CBA_MEMBER_SRV
@@ -83,9 +86,10 @@ void *cba_conf_srv_merge(apr_pool_t *pconf, void *base, void *add)
     const struct cba_srv_conf *outer = base;
     const struct cba_srv_conf *inner = add;
 
-#define CBA_DIRECTIVE_SRV(name, args, kind, field, preset, help) \
+#define CBA_DIRECTIVE_SRV(name, args, kind, field, preset, help)                                   \
     conf->field = inner->field != UNSET_##kind ? inner->field : outer->field;
-#define CBA_MEMBER_SRV(kind, field, preset) conf->field = inner->field != UNSET_##kind ? inner->field : outer->field;
+#define CBA_MEMBER_SRV(kind, field, preset)                                                        \
+    conf->field = inner->field != UNSET_##kind ? inner->field : outer->field;
 #include "cba_directives.def"
 #undef CBA_DIRECTIVE_SRV
 #undef CBA_MEMBER_SRV
@@ -94,10 +98,10 @@ void *cba_conf_srv_merge(apr_pool_t *pconf, void *base, void *add)
 }
 
 #define CBA_DIRECTIVE_SRV(name, args, kind, field, preset, help) CBA_MEMBER_SRV(kind, field, preset)
-#define CBA_MEMBER_SRV(kind, field, preset)                              \
-    CBA_KIND_##kind cba_srv_##field(const struct cba_srv_conf *conf)     \
-    {                                                                    \
-        return conf->field != UNSET_##kind ? conf->field : (preset);     \
+#define CBA_MEMBER_SRV(kind, field, preset)                                                        \
+    CBA_KIND_##kind cba_srv_##field(const struct cba_srv_conf *conf)                               \
+    {                                                                                              \
+        return conf->field != UNSET_##kind ? conf->field : (preset);                               \
     }
 #include "cba_directives.def"
 #undef CBA_DIRECTIVE_SRV
@@ -109,7 +113,8 @@ void *cba_conf_srv_merge(apr_pool_t *pconf, void *base, void *add)
 
 struct cba_rules cba_conf_rules(const struct cba_dir_conf *conf)
 {
-    static const char *const client_auth[] = {"1.3.6.1.5.5.7.3.2"}; /* id-kp-clientAuth, RFC 5280 4.2.1.12 */
+    static const char *const client_auth[] = {
+        "1.3.6.1.5.5.7.3.2"}; /* id-kp-clientAuth, RFC 5280 4.2.1.12 */
     const apr_array_header_t *usages = cba_dir_usages(conf);
     struct cba_rules rules = {
         .protocol = (enum cba_protocol)cba_dir_protocol(conf),
@@ -154,22 +159,26 @@ static const char *set_file(cmd_parms *cmd, const char **field, const char *valu
 {
     const char *path = ap_server_root_relative(cmd->pool, value);
 
-    if (!*value || !path)
+    if (!*value || !path) {
         return COMPLAIN(cmd, value, "the path of a file");
+    }
     *field = path;
     return NULL;
 }
 
 static const char *cba_conf_set_on(cmd_parms *cmd, void *dir, int flag)
 {
-    const char *wrong = ap_check_cmd_context(cmd, NOT_IN_DIRECTORY | NOT_IN_FILES | NOT_IN_HTACCESS);
+    const char *wrong =
+        ap_check_cmd_context(cmd, NOT_IN_DIRECTORY | NOT_IN_FILES | NOT_IN_HTACCESS);
 
-    if (wrong)
-        return apr_psprintf(cmd->pool, "%s: %s; %s", cba_reason_info(CBA_R_CONF_CONTEXT)->tag, wrong,
-                            cba_reason_info(CBA_R_CONF_CONTEXT)->remedy);
+    if (wrong) {
+        return apr_psprintf(cmd->pool, "%s: %s; %s", cba_reason_info(CBA_R_CONF_CONTEXT)->tag,
+                            wrong, cba_reason_info(CBA_R_CONF_CONTEXT)->remedy);
+    }
     ((struct cba_dir_conf *)dir)->on = flag;
-    if (flag)
+    if (flag) {
         server_of(cmd)->protects = true;
+    }
     return NULL;
 }
 
@@ -178,12 +187,15 @@ static const char *cba_conf_set_methods(cmd_parms *cmd, void *dir, const char *w
     struct cba_dir_conf *conf = dir;
     enum cba_method method = cba_method_parse(cba_span_str(word));
 
-    if (method == CBA_METHOD_NONE)
+    if (method == CBA_METHOD_NONE) {
         return COMPLAIN(cmd, word, "one or more of SID SIDURL UPN");
-    if (conf->methods == UNSET_NUMBER)
+    }
+    if (conf->methods == UNSET_NUMBER) {
         conf->methods = 0;
-    if (conf->methods & method)
+    }
+    if (conf->methods & method) {
         return COMPLAIN(cmd, word, "each method once");
+    }
     conf->methods |= method;
     return NULL;
 }
@@ -197,7 +209,8 @@ static const char *cba_conf_set_strong(cmd_parms *cmd, void *dir, int flag)
 
 static void list_add(cmd_parms *cmd, const apr_array_header_t **field, const char *word)
 {
-    apr_array_header_t *list = *field ? apr_array_copy(cmd->pool, *field) : apr_array_make(cmd->pool, 4, sizeof(const char *));
+    apr_array_header_t *list = *field ? apr_array_copy(cmd->pool, *field)
+                                      : apr_array_make(cmd->pool, 4, sizeof(const char *));
 
     APR_ARRAY_PUSH(list, const char *) = word;
     *field = list;
@@ -205,20 +218,24 @@ static void list_add(cmd_parms *cmd, const apr_array_header_t **field, const cha
 
 static const char *cba_conf_set_usages(cmd_parms *cmd, void *dir, const char *word)
 {
-    if (!cba_value_oid(cba_span_str(word)))
+    if (!cba_value_oid(cba_span_str(word))) {
         return COMPLAIN(cmd, word, "object identifiers in dotted form, like 1.3.6.1.5.5.7.3.2");
+    }
     list_add(cmd, &((struct cba_dir_conf *)dir)->usages, word);
     return NULL;
 }
 
-static const char *cba_conf_set_read_limit(cmd_parms *cmd, void *dir, const char *limit, const char *memory)
+static const char *cba_conf_set_read_limit(cmd_parms *cmd, void *dir, const char *limit,
+                                           const char *memory)
 {
     struct cba_dir_conf *conf = dir;
 
-    if (!cba_value_bytes(cba_span_str(limit), &conf->read_limit))
+    if (!cba_value_bytes(cba_span_str(limit), &conf->read_limit)) {
         return COMPLAIN(cmd, limit, "a size of at least 1, like 10M");
-    if (memory && !cba_value_bytes(cba_span_str(memory), &conf->read_memory))
+    }
+    if (memory && !cba_value_bytes(cba_span_str(memory), &conf->read_memory)) {
         return COMPLAIN(cmd, memory, "a size of at least 1, like 64K");
+    }
     return NULL;
 }
 
@@ -226,12 +243,13 @@ static const char *cba_conf_set_protocol(cmd_parms *cmd, void *dir, const char *
 {
     struct cba_dir_conf *conf = dir;
 
-    if (!ap_cstr_casecmp(word, "ActiveSync"))
+    if (!ap_cstr_casecmp(word, "ActiveSync")) {
         conf->protocol = CBA_PROTOCOL_ACTIVESYNC;
-    else if (!ap_cstr_casecmp(word, "Any"))
+    } else if (!ap_cstr_casecmp(word, "Any")) {
         conf->protocol = CBA_PROTOCOL_ANY;
-    else
+    } else {
         return COMPLAIN(cmd, word, "ActiveSync or Any");
+    }
     return NULL;
 }
 
@@ -244,8 +262,9 @@ static const char *cba_conf_set_keytab(cmd_parms *cmd, void *dir, const char *va
 static const char *cba_conf_set_principal(cmd_parms *cmd, void *dir, const char *value)
 {
     (void)dir;
-    if (!*value || !cba_span_is_text(cba_span_str(value)))
+    if (!*value || !cba_span_is_text(cba_span_str(value))) {
         return COMPLAIN(cmd, value, "a principal name, like gw@CONTOSO.COM");
+    }
     server_of(cmd)->principal = value;
     return NULL;
 }
@@ -257,15 +276,19 @@ static const char *cba_conf_set_ldap_servers(cmd_parms *cmd, void *dir, const ch
 
     (void)dir;
     if (!ap_cstr_casecmp(word, "dns")) {
-        if (!first)
+        if (!first) {
             return COMPLAIN(cmd, word, "either dns alone or URIs");
-        conf->ldap_servers = apr_array_make(cmd->pool, 1, sizeof(const char *)); /* set, and empty: discovery */
+        }
+        conf->ldap_servers =
+            apr_array_make(cmd->pool, 1, sizeof(const char *)); /* set, and empty: discovery */
         return NULL;
     }
-    if (!first && conf->ldap_servers->nelts == 0)
+    if (!first && conf->ldap_servers->nelts == 0) {
         return COMPLAIN(cmd, word, "either dns alone or URIs");
-    if (!cba_value_ldap_uri(cba_span_str(word)))
+    }
+    if (!cba_value_ldap_uri(cba_span_str(word))) {
         return COMPLAIN(cmd, word, "ldap://HOST[:PORT] or ldaps://HOST[:PORT], or dns");
+    }
     list_add(cmd, &conf->ldap_servers, word);
     return NULL;
 }
@@ -275,29 +298,34 @@ static const char *cba_conf_set_ldap_base(cmd_parms *cmd, void *dir, const char 
     char domain[CBA_DOMAIN_MAX + 1];
 
     (void)dir;
-    if (!cba_account_domain(cba_span_str(value), domain))
+    if (!cba_account_domain(cba_span_str(value), domain)) {
         return COMPLAIN(cmd, value, "a DN that ends in DC= components, like DC=contoso,DC=com");
+    }
     server_of(cmd)->ldap_base = value;
     return NULL;
 }
 
-static const char *cba_conf_set_bind_dn(cmd_parms *cmd, void *dir, const char *how, const char *dn, const char *file)
+static const char *cba_conf_set_bind_dn(cmd_parms *cmd, void *dir, const char *how, const char *dn,
+                                        const char *file)
 {
     struct cba_srv_conf *conf = server_of(cmd);
     static const char *const usage = "gssapi, or simple DN file:PATH";
 
     (void)dir;
     if (!ap_cstr_casecmp(how, "gssapi")) {
-        if (dn)
+        if (dn) {
             return COMPLAIN(cmd, dn, usage);
+        }
         conf->bind_dn = ""; /* set, and not simple: a virtual host may return to the default */
         conf->bind_file = "";
         return NULL;
     }
-    if (ap_cstr_casecmp(how, "simple"))
+    if (ap_cstr_casecmp(how, "simple")) {
         return COMPLAIN(cmd, how, usage);
-    if (!dn || !*dn || !file || strncmp(file, "file:", 5))
+    }
+    if (!dn || !*dn || !file || strncmp(file, "file:", 5)) {
         return COMPLAIN(cmd, how, usage);
+    }
     conf->bind_dn = dn;
     return set_file(cmd, &conf->bind_file, file + 5);
 }
@@ -308,24 +336,29 @@ static const char *cba_conf_set_ldap_ca(cmd_parms *cmd, void *dir, const char *v
     return set_file(cmd, &server_of(cmd)->ldap_ca, value);
 }
 
-static const char *cba_conf_set_spool_dir(cmd_parms *cmd, void *dir, const char *path, const char *total)
+static const char *cba_conf_set_spool_dir(cmd_parms *cmd, void *dir, const char *path,
+                                          const char *total)
 {
     struct cba_srv_conf *conf = server_of(cmd);
 
     (void)dir;
-    if (total && !cba_value_bytes(cba_span_str(total), &conf->spool_total))
+    if (total && !cba_value_bytes(cba_span_str(total), &conf->spool_total)) {
         return COMPLAIN(cmd, total, "a size of at least 1, like 1G");
+    }
     return set_file(cmd, &conf->spool_dir, path);
 }
 
 /* One word NAME=SECONDS of a directive that takes several. */
-static const char *set_named_seconds(cmd_parms *cmd, const char *word, const char *const *names, int64_t **fields, const char *usage)
+static const char *set_named_seconds(cmd_parms *cmd, const char *word, const char *const *names,
+                                     int64_t **fields, const char *usage)
 {
     struct cba_span name, value;
     int64_t seconds;
 
-    if (!cba_value_pair(cba_span_str(word), &name, &value) || !cba_value_seconds(value, 1, 86400, &seconds))
+    if (!cba_value_pair(cba_span_str(word), &name, &value) ||
+        !cba_value_seconds(value, 1, 86400, &seconds)) {
         return COMPLAIN(cmd, word, usage);
+    }
     for (; *names; names++, fields++) {
         if (cba_span_equal_nocase(name, cba_span_str(*names))) {
             **fields = seconds;
@@ -342,7 +375,8 @@ static const char *cba_conf_set_ttl_account(cmd_parms *cmd, void *dir, const cha
     int64_t *fields[] = {&conf->ttl_account, &conf->ttl_ticket, &conf->ttl_negative};
 
     (void)dir;
-    return set_named_seconds(cmd, word, names, fields, "account=SECONDS ticket=SECONDS negative=SECONDS, 1 to 86400 each");
+    return set_named_seconds(cmd, word, names, fields,
+                             "account=SECONDS ticket=SECONDS negative=SECONDS, 1 to 86400 each");
 }
 
 static const char *cba_conf_set_timeout_directory(cmd_parms *cmd, void *dir, const char *word)
@@ -352,20 +386,24 @@ static const char *cba_conf_set_timeout_directory(cmd_parms *cmd, void *dir, con
     int64_t *fields[] = {&conf->timeout_directory, &conf->timeout_kdc};
 
     (void)dir;
-    return set_named_seconds(cmd, word, names, fields, "directory=SECONDS kdc=SECONDS, 1 to 86400 each");
+    return set_named_seconds(cmd, word, names, fields,
+                             "directory=SECONDS kdc=SECONDS, 1 to 86400 each");
 }
 
 static const char *cba_conf_set_retry_after(cmd_parms *cmd, void *dir, const char *value)
 {
     (void)dir;
-    if (!cba_value_seconds(cba_span_str(value), 1, 86400, &server_of(cmd)->retry_after))
+    if (!cba_value_seconds(cba_span_str(value), 1, 86400, &server_of(cmd)->retry_after)) {
         return COMPLAIN(cmd, value, "seconds, 1 to 86400");
+    }
     return NULL;
 }
 
 const command_rec cba_conf_commands[] = {
-#define CBA_DIRECTIVE_DIR(name, args, kind, field, preset, help) args(#name, cba_conf_set_##field, NULL, ACCESS_CONF, help),
-#define CBA_DIRECTIVE_SRV(name, args, kind, field, preset, help) args(#name, cba_conf_set_##field, NULL, RSRC_CONF, help),
+#define CBA_DIRECTIVE_DIR(name, args, kind, field, preset, help)                                   \
+    args(#name, cba_conf_set_##field, NULL, ACCESS_CONF, help),
+#define CBA_DIRECTIVE_SRV(name, args, kind, field, preset, help)                                   \
+    args(#name, cba_conf_set_##field, NULL, RSRC_CONF, help),
 #define CBA_MEMBER_DIR(kind, field, preset)
 #define CBA_MEMBER_SRV(kind, field, preset)
 #include "cba_directives.def"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Configuration: what the directives of cba_directives.def say. Written while the configuration is read, merged by httpd, read-only from
- * then on; pools are httpd's configuration pools. Members are raw and may be unset: request code reads them through the getters, which
- * know the defaults.
+ * Configuration: what the directives of cba_directives.def say. Written while the configuration is
+ * read, merged by httpd, read-only from then on; pools are httpd's configuration pools. Members are
+ * raw and may be unset: request code reads them through the getters, which know the defaults.
  */
 #ifndef CBA_CONF_H
 #define CBA_CONF_H
@@ -15,14 +15,14 @@
 #include "cba_decision.h"
 
 #define CBA_KIND_NUMBER int64_t
-#define CBA_KIND_TEXT const char *
-#define CBA_KIND_LIST const apr_array_header_t *
+#define CBA_KIND_TEXT   const char *
+#define CBA_KIND_LIST   const apr_array_header_t *
 
 struct cba_dir_conf {
 #define CBA_DIRECTIVE_SRV(name, args, kind, field, preset, help)
 #define CBA_MEMBER_SRV(kind, field, preset)
 #define CBA_DIRECTIVE_DIR(name, args, kind, field, preset, help) CBA_KIND_##kind field;
-#define CBA_MEMBER_DIR(kind, field, preset) CBA_KIND_##kind field;
+#define CBA_MEMBER_DIR(kind, field, preset)                      CBA_KIND_##kind field;
 #include "cba_directives.def"
 #undef CBA_DIRECTIVE_DIR
 #undef CBA_MEMBER_DIR
@@ -36,21 +36,27 @@ struct cba_srv_conf {
 #define CBA_DIRECTIVE_DIR(name, args, kind, field, preset, help)
 #define CBA_MEMBER_DIR(kind, field, preset)
 #define CBA_DIRECTIVE_SRV(name, args, kind, field, preset, help) CBA_KIND_##kind field;
-#define CBA_MEMBER_SRV(kind, field, preset) CBA_KIND_##kind field;
+#define CBA_MEMBER_SRV(kind, field, preset)                      CBA_KIND_##kind field;
 #include "cba_directives.def"
 #undef CBA_DIRECTIVE_DIR
 #undef CBA_MEMBER_DIR
 #undef CBA_DIRECTIVE_SRV
 #undef CBA_MEMBER_SRV
     bool protects;               /* a protected Location stands in this server or applies to it */
-    struct cba_gateway *gateway; /* set once per process in child_init, before any request; NULL: it could not be set up */
+    struct cba_gateway *gateway; /* set once per process in child_init, before any request; NULL: it
+                                    could not be set up */
 };
 
-/* Getters: cba_dir_<field>(conf) and cba_srv_<field>(conf); a default where the administrator said nothing. */
-#define CBA_DIRECTIVE_DIR(name, args, kind, field, preset, help) CBA_KIND_##kind cba_dir_##field(const struct cba_dir_conf *conf);
-#define CBA_MEMBER_DIR(kind, field, preset) CBA_KIND_##kind cba_dir_##field(const struct cba_dir_conf *conf);
-#define CBA_DIRECTIVE_SRV(name, args, kind, field, preset, help) CBA_KIND_##kind cba_srv_##field(const struct cba_srv_conf *conf);
-#define CBA_MEMBER_SRV(kind, field, preset) CBA_KIND_##kind cba_srv_##field(const struct cba_srv_conf *conf);
+/* Getters: cba_dir_<field>(conf) and cba_srv_<field>(conf); a default where the administrator said
+ * nothing. */
+#define CBA_DIRECTIVE_DIR(name, args, kind, field, preset, help)                                   \
+    CBA_KIND_##kind cba_dir_##field(const struct cba_dir_conf *conf);
+#define CBA_MEMBER_DIR(kind, field, preset)                                                        \
+    CBA_KIND_##kind cba_dir_##field(const struct cba_dir_conf *conf);
+#define CBA_DIRECTIVE_SRV(name, args, kind, field, preset, help)                                   \
+    CBA_KIND_##kind cba_srv_##field(const struct cba_srv_conf *conf);
+#define CBA_MEMBER_SRV(kind, field, preset)                                                        \
+    CBA_KIND_##kind cba_srv_##field(const struct cba_srv_conf *conf);
 #include "cba_directives.def"
 #undef CBA_DIRECTIVE_DIR
 #undef CBA_MEMBER_DIR

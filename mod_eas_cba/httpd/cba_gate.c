@@ -32,8 +32,9 @@ struct cba_pass *cba_gate_admitted(const request_rec *r)
 static int is_claim(void *dropped, const char *name, const char *value)
 {
     (void)value;
-    if (cba_header_is_claim(cba_span_str(name)))
+    if (cba_header_is_claim(cba_span_str(name))) {
         APR_ARRAY_PUSH((apr_array_header_t *)dropped, const char *) = name;
+    }
     return 1;
 }
 
@@ -43,11 +44,13 @@ void cba_gate_drop_claims(request_rec *r)
     int i;
 
     apr_table_do(is_claim, claims, r->headers_in, NULL);
-    for (i = 0; i < claims->nelts; i++)
+    for (i = 0; i < claims->nelts; i++) {
         apr_table_unset(r->headers_in, APR_ARRAY_IDX(claims, i, const char *));
+    }
 }
 
-static enum cba_reason find_account(void *ctx, const struct cba_cert *cert, struct cba_answer *answer, struct cba_result *result)
+static enum cba_reason find_account(void *ctx, const struct cba_cert *cert,
+                                    struct cba_answer *answer, struct cba_result *result)
 {
     return cba_gateway_find(ctx, cert, answer, result);
 }
@@ -75,7 +78,8 @@ static enum cba_reason decide(request_rec *r, struct cba_pass *pass)
     struct cba_peer peer;
 
     cba_peer_of(r, &peer);
-    return cba_decision_access(&request, &peer, &rules, apr_time_sec(r->request_time), &ports, &pass->decision);
+    return cba_decision_access(&request, &peer, &rules, apr_time_sec(r->request_time), &ports,
+                               &pass->decision);
 }
 
 static int pass_or_refuse(request_rec *r)
@@ -88,8 +92,9 @@ static int pass_or_refuse(request_rec *r)
     ap_set_module_config(r->request_config, &eas_cba_module, pass);
     cba_gate_drop_claims(r);
     reason = decide(r, pass);
-    if (reason != CBA_R_OK)
+    if (reason != CBA_R_OK) {
         return cba_report_refusal(r, pass, reason, &pass->decision.result);
+    }
     set_user(pass);
     cba_report_admitted(r, pass);
     return OK;
@@ -104,13 +109,17 @@ int cba_gate_fixups(request_rec *r)
 {
     struct cba_pass *pass;
 
-    if (!cba_gate_protects(r))
+    if (!cba_gate_protects(r)) {
         return DECLINED;
+    }
     pass = pass_of(r);
-    if (!pass)
+    if (!pass) {
         return pass_or_refuse(r);
-    /* Refused and still here: Satisfy Any, or a module that overrules the access phase. Nothing overrules this one. */
-    return pass->decision.reason == CBA_R_OK ? DECLINED : cba_reason_info(pass->decision.reason)->status;
+    }
+    /* Refused and still here: Satisfy Any, or a module that overrules the access phase. Nothing
+     * overrules this one. */
+    return pass->decision.reason == CBA_R_OK ? DECLINED
+                                             : cba_reason_info(pass->decision.reason)->status;
 }
 
 int cba_gate_authn(request_rec *r)
@@ -120,9 +129,12 @@ int cba_gate_authn(request_rec *r)
 
 void cba_gate_error(request_rec *r)
 {
-    /* A Require that fails answers 401 (mod_authz_core), and a phone asks its user for a password that cannot help. */
-    if (!cba_gate_protects(r) || (r->status != HTTP_UNAUTHORIZED && r->status != HTTP_PROXY_AUTHENTICATION_REQUIRED))
+    /* A Require that fails answers 401 (mod_authz_core), and a phone asks its user for a password
+     * that cannot help. */
+    if (!cba_gate_protects(r) ||
+        (r->status != HTTP_UNAUTHORIZED && r->status != HTTP_PROXY_AUTHENTICATION_REQUIRED)) {
         return;
+    }
     r->status = HTTP_FORBIDDEN;
     r->status_line = NULL;
     apr_table_unset(r->err_headers_out, "WWW-Authenticate");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The gate: runs the decision for a request in a protected Location before anything of its body is read, and keeps the outcome with
- * this request_rec and this per-directory configuration. What comes later asks for the outcome here, never for r->user.
+ * The gate: runs the decision for a request in a protected Location before anything of its body is
+ * read, and keeps the outcome with this request_rec and this per-directory configuration. What
+ * comes later asks for the outcome here, never for r->user.
  */
 #ifndef CBA_GATE_H
 #define CBA_GATE_H
@@ -14,29 +15,35 @@ struct cba_attempt;
 
 /* What is known of one request. Lives in r->pool; the thread that runs the request owns it. */
 struct cba_pass {
-    const request_rec *request;                /* the decision is for this request ... */
-    const ap_conf_vector_t *per_dir_config;    /* ... under this configuration, and no other */
+    const request_rec *request;             /* the decision is for this request ... */
+    const ap_conf_vector_t *per_dir_config; /* ... under this configuration, and no other */
     struct cba_decision decision;
-    char user[CBA_SAM_MAX + 1 + CBA_DOMAIN_MAX + 1]; /* sAMAccountName@REALM of an admitted account */
-    struct cba_spool *spool;                   /* the body, once it was read ahead */
-    struct cba_attempt *attempt;               /* while mod_proxy_http runs on our behalf */
-    unsigned attempts;                         /* tries at back ends so far */
-    bool refused;                              /* a refusal was reported */
+    /* sAMAccountName@REALM of an admitted account */
+    char user[CBA_SAM_MAX + 1 + CBA_DOMAIN_MAX + 1];
+    struct cba_spool *spool;     /* the body, once it was read ahead */
+    struct cba_attempt *attempt; /* while mod_proxy_http runs on our behalf */
+    unsigned attempts;           /* tries at back ends so far */
+    bool refused;                /* a refusal was reported */
 };
 
 /* Is this request in a protected Location? */
 bool cba_gate_protects(const request_rec *r);
 
-/* The outcome of the gate for exactly this request and configuration, admitted; NULL if there is none: refuse. */
+/* The outcome of the gate for exactly this request and configuration, admitted; NULL if there is
+ * none: refuse. */
 struct cba_pass *cba_gate_admitted(const request_rec *r);
 
 /* Hooks. */
-int cba_gate_access(request_rec *r);   /* access_checker: decides */
-int cba_gate_authn(request_rec *r);    /* check_authn: answers for an admitted request, so that Require finds a user */
-int cba_gate_fixups(request_rec *r);   /* fixups: decides where httpd skipped the access phase (internal redirects, subrequests) */
-void cba_gate_error(request_rec *r);   /* insert_error_filter: no 401 of the server's own leaves a protected Location */
+int cba_gate_access(request_rec *r); /* access_checker: decides */
+int cba_gate_authn(request_rec *r); /* check_authn: answers for an admitted request, so that Require
+                                       finds a user */
+int cba_gate_fixups(request_rec *r); /* fixups: decides where httpd skipped the access phase
+                                        (internal redirects, subrequests) */
+void cba_gate_error(request_rec *r); /* insert_error_filter: no 401 of the server's own leaves a
+                                        protected Location */
 
-/* Removes the header fields in which a phone could claim an identity; called again when trailers have been read. */
+/* Removes the header fields in which a phone could claim an identity; called again when trailers
+ * have been read. */
 void cba_gate_drop_claims(request_rec *r);
 
 #endif

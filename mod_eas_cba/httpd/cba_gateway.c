@@ -12,10 +12,12 @@
 #include "cba_s4u.h"
 #include "cba_service.h"
 
-#define ANSWERS_MAX 8192       /* accounts whose facts a process remembers */
-#define TICKETS_MAX 8192       /* tickets that a process remembers */
-#define CONNECTIONS_MAX 16     /* connections of a process to the directory */
-#define TICKET_MARGIN 300      /* seconds before its end in which a ticket is not used any more: the clock skew that Kerberos allows */
+#define ANSWERS_MAX     8192 /* accounts whose facts a process remembers */
+#define TICKETS_MAX     8192 /* tickets that a process remembers */
+#define CONNECTIONS_MAX 16   /* connections of a process to the directory */
+#define TICKET_MARGIN                                                                              \
+    300 /* seconds before its end in which a ticket is not used any more: the clock skew that      \
+           Kerberos allows */
 
 struct cba_gateway {
     const struct cba_srv_conf *conf;
@@ -35,7 +37,8 @@ static bool digest_key(const struct cba_span *parts, size_t count, unsigned char
     for (i = 0; done && i < count; i++) {
         uint64_t len = parts[i].len;
 
-        done = EVP_DigestUpdate(ctx, &len, sizeof len) && EVP_DigestUpdate(ctx, parts[i].ptr, parts[i].len);
+        done = EVP_DigestUpdate(ctx, &len, sizeof len) &&
+               EVP_DigestUpdate(ctx, parts[i].ptr, parts[i].len);
     }
     done = done && EVP_DigestFinal_ex(ctx, key, NULL);
     EVP_MD_CTX_free(ctx);
@@ -49,35 +52,47 @@ static void copy_answer(void *value, void *ctx)
     memcpy(ctx, value, sizeof(struct cba_answer));
 }
 
-static void remember_answer(struct cba_gateway *gateway, const unsigned char *key, const struct cba_answer *answer)
+static void remember_answer(struct cba_gateway *gateway, const unsigned char *key,
+                            const struct cba_answer *answer)
 {
-    int64_t ttl = answer->count ? cba_srv_ttl_account(gateway->conf) : cba_srv_ttl_negative(gateway->conf);
+    int64_t ttl =
+        answer->count ? cba_srv_ttl_account(gateway->conf) : cba_srv_ttl_negative(gateway->conf);
     struct cba_answer *copy = malloc(sizeof *copy);
 
-    if (!copy)
+    if (!copy) {
         return; /* asked again next time */
+    }
     *copy = *answer;
     cba_cache_put(gateway->answers, key, apr_time_sec(apr_time_now()) + ttl, copy);
 }
 
-enum cba_reason cba_gateway_find(struct cba_gateway *gateway, const struct cba_cert *cert, struct cba_answer *answer, struct cba_result *result)
+enum cba_reason cba_gateway_find(struct cba_gateway *gateway, const struct cba_cert *cert,
+                                 struct cba_answer *answer, struct cba_result *result)
 {
     unsigned char key[CBA_CACHE_KEY];
     enum cba_reason reason;
 
-    if (!gateway)
+    if (!gateway) {
         return CBA_R_LIFE_GATEWAY;
-    {
-        const struct cba_span parts[] = {cba_span_str("account"), cba_span_of(cert->digest, sizeof cert->digest), cba_span_str(gateway->scope)};
-
-        if (!digest_key(parts, sizeof parts / sizeof *parts, key))
-            return CBA_R_LIFE_MEMORY;
     }
-    if (cba_cache_get(gateway->answers, key, apr_time_sec(apr_time_now()), copy_answer, answer))
+    {
+        const struct cba_span parts[] = {cba_span_str("account"),
+                                         cba_span_of(cert->digest, sizeof cert->digest),
+                                         cba_span_str(gateway->scope)};
+
+        if (!digest_key(parts, sizeof parts / sizeof *parts, key)) {
+            return CBA_R_LIFE_MEMORY;
+        }
+    }
+    if (cba_cache_get(gateway->answers, key, apr_time_sec(apr_time_now()), copy_answer, answer)) {
         return CBA_R_OK;
-    reason = cba_directory_find(gateway->directory, cert, cba_deadline_in_ms(cba_srv_timeout_directory(gateway->conf) * 1000), answer, result);
-    if (reason == CBA_R_OK)
+    }
+    reason = cba_directory_find(gateway->directory, cert,
+                                cba_deadline_in_ms(cba_srv_timeout_directory(gateway->conf) * 1000),
+                                answer, result);
+    if (reason == CBA_R_OK) {
         remember_answer(gateway, key, answer);
+    }
     return reason;
 }
 
@@ -91,20 +106,23 @@ struct delegation {
     struct cba_ticket *ticket;
 };
 
-static enum cba_reason get_evidence(void *ctx, const struct cba_account *account, struct cba_evidence_facts *facts, struct cba_result *result)
+static enum cba_reason get_evidence(void *ctx, const struct cba_account *account,
+                                    struct cba_evidence_facts *facts, struct cba_result *result)
 {
     struct delegation *work = ctx;
     char realm[CBA_DOMAIN_MAX + 1];
 
     cba_account_realm(account, realm);
-    return cba_s4u_self(work->gateway->service, account->sam, realm, work->deadline, &work->evidence, facts, result);
+    return cba_s4u_self(work->gateway->service, account->sam, realm, work->deadline,
+                        &work->evidence, facts, result);
 }
 
 static enum cba_reason get_ticket(void *ctx, const char *spn, struct cba_result *result)
 {
     struct delegation *work = ctx;
 
-    return cba_s4u_proxy(work->gateway->service, work->evidence, spn, work->deadline, &work->ticket, result);
+    return cba_s4u_proxy(work->gateway->service, work->evidence, spn, work->deadline, &work->ticket,
+                         result);
 }
 
 static void take_ticket(void *value, void *ctx)
@@ -117,20 +135,24 @@ static void discard_ticket(void *value)
     cba_ticket_unref(value);
 }
 
-static void remember_ticket(struct cba_gateway *gateway, const unsigned char *key, struct cba_ticket *ticket)
+static void remember_ticket(struct cba_gateway *gateway, const unsigned char *key,
+                            struct cba_ticket *ticket)
 {
     int64_t now = apr_time_sec(apr_time_now());
     int64_t until = now + cba_srv_ttl_ticket(gateway->conf);
     int64_t end = cba_ticket_expires(ticket) - TICKET_MARGIN;
 
-    if (end < until)
+    if (end < until) {
         until = end;
-    if (until > now)
+    }
+    if (until > now) {
         cba_cache_put(gateway->tickets, key, until, cba_ticket_ref(ticket));
+    }
 }
 
-enum cba_reason cba_gateway_ticket(struct cba_gateway *gateway, const struct cba_account *account, const char *spn, struct cba_ticket **out,
-                                   const char **source, struct cba_result *result)
+enum cba_reason cba_gateway_ticket(struct cba_gateway *gateway, const struct cba_account *account,
+                                   const char *spn, struct cba_ticket **out, const char **source,
+                                   struct cba_result *result)
 {
     struct delegation work = {.gateway = gateway};
     const struct cba_ports ports = {.ctx = &work, .evidence = get_evidence, .ticket = get_ticket};
@@ -138,22 +160,26 @@ enum cba_reason cba_gateway_ticket(struct cba_gateway *gateway, const struct cba
     enum cba_reason reason;
 
     *out = NULL;
-    if (!gateway)
+    if (!gateway) {
         return CBA_R_LIFE_GATEWAY;
+    }
     {
-        /* The SID says whose ticket it is, the name which name it bears: after a renaming neither alone would do. */
+        /* The SID says whose ticket it is, the name which name it bears: after a renaming neither
+         * alone would do. */
         const struct cba_span parts[] = {
-            cba_span_str("ticket"),         cba_span_of(account->sid.binary, account->sid.len),
-            cba_span_str(account->sam),     cba_span_str(account->domain),
-            cba_span_str(spn),              cba_span_str(cba_service_principal(gateway->service)),
+            cba_span_str("ticket"),     cba_span_of(account->sid.binary, account->sid.len),
+            cba_span_str(account->sam), cba_span_str(account->domain),
+            cba_span_str(spn),          cba_span_str(cba_service_principal(gateway->service)),
         };
 
-        if (!digest_key(parts, sizeof parts / sizeof *parts, key))
+        if (!digest_key(parts, sizeof parts / sizeof *parts, key)) {
             return CBA_R_LIFE_MEMORY;
+        }
     }
     *source = "process";
-    if (cba_cache_get(gateway->tickets, key, apr_time_sec(apr_time_now()), take_ticket, out))
+    if (cba_cache_get(gateway->tickets, key, apr_time_sec(apr_time_now()), take_ticket, out)) {
         return CBA_R_OK;
+    }
     *source = "kdc";
     work.deadline = cba_deadline_in_ms(cba_srv_timeout_kdc(gateway->conf) * 1000);
     reason = cba_decision_delegate(account, spn, &ports, result);
@@ -175,15 +201,17 @@ static apr_status_t end_service(void *service)
     return APR_SUCCESS;
 }
 
-static const char *scope_of(apr_pool_t *pool, const struct cba_gateway *gateway, const apr_array_header_t *servers)
+static const char *scope_of(apr_pool_t *pool, const struct cba_gateway *gateway,
+                            const apr_array_header_t *servers)
 {
     const char *base = cba_srv_ldap_base(gateway->conf);
 
-    return apr_pstrcat(pool, servers ? apr_array_pstrcat(pool, servers, ' ') : "dns", "\n", base ? base : "", "\n",
-                       cba_service_principal(gateway->service), NULL);
+    return apr_pstrcat(pool, servers ? apr_array_pstrcat(pool, servers, ' ') : "dns", "\n",
+                       base ? base : "", "\n", cba_service_principal(gateway->service), NULL);
 }
 
-enum cba_reason cba_gateway_create(apr_pool_t *pchild, const struct cba_srv_conf *conf, struct cba_gateway **out, struct cba_result *result)
+enum cba_reason cba_gateway_create(apr_pool_t *pchild, const struct cba_srv_conf *conf,
+                                   struct cba_gateway **out, struct cba_result *result)
 {
     struct cba_gateway *gateway = apr_pcalloc(pchild, sizeof *gateway);
     const apr_array_header_t *servers = cba_srv_ldap_servers(conf);
@@ -200,18 +228,23 @@ enum cba_reason cba_gateway_create(apr_pool_t *pchild, const struct cba_srv_conf
     enum cba_reason reason;
 
     gateway->conf = conf;
-    reason = cba_service_create(cba_srv_keytab(conf), cba_srv_principal(conf), &gateway->service, result);
-    if (reason != CBA_R_OK)
+    reason = cba_service_create(cba_srv_keytab(conf), cba_srv_principal(conf), &gateway->service,
+                                result);
+    if (reason != CBA_R_OK) {
         return reason;
+    }
     /* Cleanups run in reverse: caches and directory end before the service that they use. */
     apr_pool_cleanup_register(pchild, gateway->service, end_service, apr_pool_cleanup_null);
-    reason = cba_directory_create(pchild, &directory, gateway->service, &gateway->directory, result);
-    if (reason != CBA_R_OK)
+    reason =
+        cba_directory_create(pchild, &directory, gateway->service, &gateway->directory, result);
+    if (reason != CBA_R_OK) {
         return reason;
+    }
     gateway->answers = cba_cache_create(pchild, ANSWERS_MAX, free);
     gateway->tickets = cba_cache_create(pchild, TICKETS_MAX, discard_ticket);
-    if (!gateway->answers || !gateway->tickets)
+    if (!gateway->answers || !gateway->tickets) {
         return CBA_R_LIFE_MEMORY;
+    }
     gateway->scope = scope_of(pchild, gateway, servers);
     *out = gateway;
     return CBA_R_OK;
@@ -224,8 +257,9 @@ void cba_gateway_child_init(apr_pool_t *pchild, server_rec *s)
         struct cba_result result = {""};
         enum cba_reason reason;
 
-        if (!conf->protects)
+        if (!conf->protects) {
             continue;
+        }
         reason = cba_gateway_create(pchild, conf, &conf->gateway, &result);
         if (reason != CBA_R_OK) {
             cba_report_server(s, reason, &result);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The gateway of one virtual host in one process: its service credential, its directory, and what is remembered of both. Made in
- * child_init, used by all threads, ends with the process's pool.
+ * The gateway of one virtual host in one process: its service credential, its directory, and what
+ * is remembered of both. Made in child_init, used by all threads, ends with the process's pool.
  */
 #ifndef CBA_GATEWAY_H
 #define CBA_GATEWAY_H
@@ -14,17 +14,22 @@ struct cba_gateway;
 struct cba_srv_conf;
 
 /* CBA_R_OK with *out, or the reason why it cannot be set up. Asks nobody on the network. */
-enum cba_reason cba_gateway_create(apr_pool_t *pchild, const struct cba_srv_conf *conf, struct cba_gateway **out, struct cba_result *result);
+enum cba_reason cba_gateway_create(apr_pool_t *pchild, const struct cba_srv_conf *conf,
+                                   struct cba_gateway **out, struct cba_result *result);
 
-/* child_init: a gateway for every virtual host. One that fails leaves its virtual host refusing with LIFE_GATEWAY. */
+/* child_init: a gateway for every virtual host. One that fails leaves its virtual host refusing
+ * with LIFE_GATEWAY. */
 void cba_gateway_child_init(apr_pool_t *pchild, server_rec *s);
 
-/* The port of the decision: facts of the certificate's accounts, remembered or asked for. gateway may be NULL (LIFE_GATEWAY). */
-enum cba_reason cba_gateway_find(struct cba_gateway *gateway, const struct cba_cert *cert, struct cba_answer *answer, struct cba_result *result);
+/* The port of the decision: facts of the certificate's accounts, remembered or asked for. gateway
+ * may be NULL (LIFE_GATEWAY). */
+enum cba_reason cba_gateway_find(struct cba_gateway *gateway, const struct cba_cert *cert,
+                                 struct cba_answer *answer, struct cba_result *result);
 
-/* A ticket for the account to the SPN, remembered or asked for. *source is "process" or "kdc". CBA_R_OK with a reference in *out, or
- * KRB_*, LIFE_*. */
-enum cba_reason cba_gateway_ticket(struct cba_gateway *gateway, const struct cba_account *account, const char *spn, struct cba_ticket **out,
-                                   const char **source, struct cba_result *result);
+/* A ticket for the account to the SPN, remembered or asked for. *source is "process" or "kdc".
+ * CBA_R_OK with a reference in *out, or KRB_*, LIFE_*. */
+enum cba_reason cba_gateway_ticket(struct cba_gateway *gateway, const struct cba_account *account,
+                                   const char *spn, struct cba_ticket **out, const char **source,
+                                   struct cba_result *result);
 
 #endif

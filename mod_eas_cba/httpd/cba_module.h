@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What every file of httpd/ shares: the module record, so that log lines carry its name and LogLevel eas_cba: works.
+ * What every file of httpd/ shares: the module record, so that log lines carry its name and
+ * LogLevel eas_cba: works.
  */
 #ifndef CBA_MODULE_H
 #define CBA_MODULE_H

@@ -17,7 +17,8 @@ static const char *lookup(request_rec *r, const char *name)
 static bool is_tls(request_rec *r)
 {
     /* The streams of HTTP/2 are connections of their own; TLS is their master's. */
-    return ap_ssl_conn_is_ssl(r->connection) || (r->connection->master && ap_ssl_conn_is_ssl(r->connection->master));
+    return ap_ssl_conn_is_ssl(r->connection) ||
+           (r->connection->master && ap_ssl_conn_is_ssl(r->connection->master));
 }
 
 static struct cba_span der_of(request_rec *r, const char *pem)
@@ -28,8 +29,9 @@ static struct cba_span der_of(request_rec *r, const char *pem)
     long len = 0;
     BIO *bio = BIO_new_mem_buf(pem, -1);
 
-    if (bio && PEM_read_bio(bio, &name, &header, &data, &len) && len > 0)
+    if (bio && PEM_read_bio(bio, &name, &header, &data, &len) && len > 0) {
         der = cba_span_of(apr_pmemdup(r->pool, data, (apr_size_t)len), (size_t)len);
+    }
     OPENSSL_free(name);
     OPENSSL_free(header);
     OPENSSL_free(data);
@@ -44,10 +46,12 @@ void cba_peer_of(request_rec *r, struct cba_peer *peer)
 
     memset(peer, 0, sizeof *peer);
     peer->tls = is_tls(r);
-    if (!peer->tls)
+    if (!peer->tls) {
         return;
+    }
     peer->verify = cba_span_str(lookup(r, "SSL_CLIENT_VERIFY"));
     pem = lookup(r, "SSL_CLIENT_CERT");
-    if (*pem)
+    if (*pem) {
         peer->der = der_of(r, pem);
+    }
 }

@@ -22,8 +22,8 @@ struct cba_attempt {
     struct cba_answer_watch *watch;
 };
 
-/* mod_ssl's hook is told the connection, not the request it is made for. The handshake runs inside of mod_proxy_http's first write, in the thread
- * that called it. */
+/* mod_ssl's hook is told the connection, not the request it is made for. The handshake runs inside
+ * of mod_proxy_http's first write, in the thread that called it. */
 static _Thread_local struct cba_attempt *handshaking;
 
 static struct cba_answer_watch *watch_of(request_rec *r)
@@ -43,7 +43,8 @@ static struct cba_answer_watch *watch_of(request_rec *r)
 
 static bool is_proxied(const request_rec *r)
 {
-    return r->proxyreq || (r->handler && (!strncmp(r->handler, "proxy:", 6) || !strcmp(r->handler, "proxy-server")));
+    return r->proxyreq || (r->handler && (!strncmp(r->handler, "proxy:", 6) ||
+                                          !strcmp(r->handler, "proxy-server")));
 }
 
 int cba_proxy_handler(request_rec *r)
@@ -54,41 +55,54 @@ int cba_proxy_handler(request_rec *r)
     struct cba_pass *pass;
     enum cba_reason reason;
 
-    if (!cba_gate_protects(r) || !is_proxied(r))
+    if (!cba_gate_protects(r) || !is_proxied(r)) {
         return DECLINED;
+    }
     pass = cba_gate_admitted(r);
-    if (!pass)
+    if (!pass) {
         return cba_report_refusal(r, NULL, CBA_R_REQ_UNDECIDED, NULL);
-    reason = cba_spool_read(r, cba_dir_read_limit(dir), cba_dir_read_memory(dir), cba_conf_spool_path(r->pool, srv), cba_srv_spool_total(srv),
+    }
+    reason = cba_spool_read(r, cba_dir_read_limit(dir), cba_dir_read_memory(dir),
+                            cba_conf_spool_path(r->pool, srv), cba_srv_spool_total(srv),
                             &pass->spool, &result);
-    if (reason != CBA_R_OK)
+    if (reason != CBA_R_OK) {
         return cba_report_refusal(r, pass, reason, &result);
+    }
     cba_gate_drop_claims(r); /* trailers may have become headers (MergeTrailers) */
     return DECLINED;
 }
 
 /* scheme_handler */
 
-/* A refusal that mod_proxy does not mistake for a failure of its member: it would mark the member and try the next. */
-static int refuse(request_rec *r, struct cba_pass *pass, enum cba_reason reason, const struct cba_result *result)
+/* A refusal that mod_proxy does not mistake for a failure of its member: it would mark the member
+ * and try the next. */
+static int refuse(request_rec *r, struct cba_pass *pass, enum cba_reason reason,
+                  const struct cba_result *result)
 {
     apr_table_setn(r->notes, "proxy-error-override", "1");
     return cba_report_refusal(r, pass, reason, result);
 }
 
-/* The back end that mod_proxy will connect to must be the one whose name we get a ticket for, over TLS. */
+/* The back end that mod_proxy will connect to must be the one whose name we get a ticket for, over
+ * TLS. */
 static enum cba_reason check_worker(request_rec *r, const proxy_worker *worker, const char *url)
 {
     apr_uri_t uri;
 
-    if (ap_cstr_casecmp(worker->s->scheme, "https") || ap_cstr_casecmpn(url, "https://", 8) || *worker->s->uds_path)
+    if (ap_cstr_casecmp(worker->s->scheme, "https") || ap_cstr_casecmpn(url, "https://", 8) ||
+        *worker->s->uds_path) {
         return CBA_R_BACK_SCHEME;
-    if (apr_uri_parse(r->pool, url, &uri) != APR_SUCCESS || !uri.hostname || ap_cstr_casecmp(uri.hostname, worker->s->hostname_ex))
+    }
+    if (apr_uri_parse(r->pool, url, &uri) != APR_SUCCESS || !uri.hostname ||
+        ap_cstr_casecmp(uri.hostname, worker->s->hostname_ex)) {
         return CBA_R_BACK_HOST;
-    if (!*worker->s->hostname_ex || strpbrk(worker->s->hostname_ex, "$*/@:[]"))
+    }
+    if (!*worker->s->hostname_ex || strpbrk(worker->s->hostname_ex, "$*/@:[]")) {
         return CBA_R_BACK_HOST;
-    if (!cba_mod_proxy_is_ours() && !worker->s->disablereuse)
+    }
+    if (!cba_mod_proxy_is_ours() && !worker->s->disablereuse) {
         return CBA_R_BACK_FORBIDS_PRIVATE;
+    }
     return CBA_R_OK;
 }
 
@@ -103,21 +117,25 @@ static apr_status_t wipe(void *text)
     return APR_SUCCESS;
 }
 
-static enum cba_reason make_authorization(request_rec *r, struct cba_pass *pass, const char *spn, const char **authorization, struct cba_result *result)
+static enum cba_reason make_authorization(request_rec *r, struct cba_pass *pass, const char *spn,
+                                          const char **authorization, struct cba_result *result)
 {
     struct cba_ticket *ticket;
     const char *source;
     char *token = NULL, *header;
     enum cba_reason reason;
 
-    reason = cba_gateway_ticket(cba_conf_srv(r->server)->gateway, &pass->decision.account, spn, &ticket, &source, result);
-    if (reason != CBA_R_OK)
+    reason = cba_gateway_ticket(cba_conf_srv(r->server)->gateway, &pass->decision.account, spn,
+                                &ticket, &source, result);
+    if (reason != CBA_R_OK) {
         return reason;
+    }
     apr_table_setn(r->subprocess_env, CBA_ENV_TICKET, source);
     reason = cba_ticket_token(ticket, cba_span_of("", 0), &token, result);
     cba_ticket_unref(ticket);
-    if (reason != CBA_R_OK)
+    if (reason != CBA_R_OK) {
         return reason;
+    }
     header = apr_pstrcat(r->pool, "Negotiate ", token, NULL);
     cba_token_free(token);
     apr_pool_cleanup_register(r->pool, header, wipe, apr_pool_cleanup_null);
@@ -125,9 +143,11 @@ static enum cba_reason make_authorization(request_rec *r, struct cba_pass *pass,
     return CBA_R_OK;
 }
 
-/* mod_proxy_http, with everything it needs from us. Returns its status; the attempt says the rest. */
-static int run(request_rec *r, struct cba_pass *pass, struct cba_attempt *attempt, proxy_worker *worker, proxy_server_conf *conf, char *url,
-               const char *proxyname, apr_port_t proxyport)
+/* mod_proxy_http, with everything it needs from us. Returns its status; the attempt says the rest.
+ */
+static int run(request_rec *r, struct cba_pass *pass, struct cba_attempt *attempt,
+               proxy_worker *worker, proxy_server_conf *conf, char *url, const char *proxyname,
+               apr_port_t proxyport)
 {
     int status;
 
@@ -146,10 +166,12 @@ static int run(request_rec *r, struct cba_pass *pass, struct cba_attempt *attemp
 /* What came of the attempt: CBA_R_OK leaves mod_proxy's status as it is. */
 static enum cba_reason judge(const struct cba_attempt *attempt, int status)
 {
-    if (attempt->reason != CBA_R_OK)
+    if (attempt->reason != CBA_R_OK) {
         return attempt->reason;
-    if (attempt->watch->reason != CBA_R_OK)
+    }
+    if (attempt->watch->reason != CBA_R_OK) {
         return attempt->watch->reason;
+    }
     switch (status) {
     case DECLINED: /* nobody speaks https: mod_proxy_http is not there */
         return CBA_R_BACK_SCHEME;
@@ -157,15 +179,16 @@ static enum cba_reason judge(const struct cba_attempt *attempt, int status)
         return CBA_R_BACK_CHALLENGE;
     case HTTP_PROXY_AUTHENTICATION_REQUIRED:
         return CBA_R_BACK_PROXY_CHALLENGE;
-    case HTTP_INTERNAL_SERVER_ERROR: /* mod_proxy's word for a handshake that failed, among other things */
+    case HTTP_INTERNAL_SERVER_ERROR: /* mod_proxy's word for a handshake that failed, among other
+                                        things */
         return attempt->handshake && !attempt->verified ? CBA_R_BACK_UNVERIFIED : CBA_R_OK;
     default:
         return CBA_R_OK;
     }
 }
 
-int cba_proxy_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_conf *conf, char *url, const char *proxyname,
-                             apr_port_t proxyport)
+int cba_proxy_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_conf *conf,
+                             char *url, const char *proxyname, apr_port_t proxyport)
 {
     struct cba_attempt attempt = {.reason = CBA_R_OK};
     struct cba_private *connection = NULL;
@@ -175,41 +198,50 @@ int cba_proxy_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_
     const char *spn;
     int status;
 
-    if (!cba_gate_protects(r))
+    if (!cba_gate_protects(r)) {
         return DECLINED;
+    }
     pass = cba_gate_admitted(r);
-    if (!pass || !pass->spool)
+    if (!pass || !pass->spool) {
         return refuse(r, pass, CBA_R_REQ_UNDECIDED, NULL);
-    if (pass->attempt) /* our own call below: mod_proxy_http's turn */
+    }
+    if (pass->attempt) { /* our own call below: mod_proxy_http's turn */
         return DECLINED;
+    }
 
     reason = check_worker(r, worker, url);
-    if (reason != CBA_R_OK)
+    if (reason != CBA_R_OK) {
         return refuse(r, pass, reason, NULL);
+    }
     spn = spn_of(r, worker);
     pass->attempts++;
     apr_table_setn(r->subprocess_env, CBA_ENV_SPN, spn);
     apr_table_setn(r->subprocess_env, CBA_ENV_ATTEMPTS, apr_itoa(r->pool, (int)pass->attempts));
     reason = make_authorization(r, pass, spn, &attempt.authorization, &result);
-    if (reason != CBA_R_OK)
+    if (reason != CBA_R_OK) {
         return refuse(r, pass, reason, &result);
+    }
 
     if (cba_mod_proxy_is_ours()) {
         connection = cba_private_take(r, &pass->decision.account, worker, spn);
-        if (!connection)
+        if (!connection) {
             return refuse(r, pass, CBA_R_LIFE_MEMORY, NULL);
+        }
         worker = cba_private_worker(connection);
     }
     attempt.watch = watch_of(r);
     status = run(r, pass, &attempt, worker, conf, url, proxyname, proxyport);
     reason = judge(&attempt, status);
-    if (connection)
-        cba_private_give_back(connection, status == OK && reason == CBA_R_OK && !r->connection->aborted);
+    if (connection) {
+        cba_private_give_back(connection,
+                              status == OK && reason == CBA_R_OK && !r->connection->aborted);
+    }
     if (reason != CBA_R_OK) {
         cba_answer_forget(r, attempt.watch);
         return refuse(r, pass, reason, NULL);
     }
-    /* What is left of 500 is a back end whose name does not resolve: as good as one that does not answer, and the next member may. */
+    /* What is left of 500 is a back end whose name does not resolve: as good as one that does not
+     * answer, and the next member may. */
     return status == HTTP_INTERNAL_SERVER_ERROR ? HTTP_SERVICE_UNAVAILABLE : status;
 }
 
@@ -217,17 +249,19 @@ int cba_proxy_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_
 
 int cba_proxy_fixups(request_rec *r)
 {
-    /* r->headers_in is mod_proxy's copy here: a phone's "Connection: Authorization" has been obeyed already, and nothing that logs or changes
-     * headers sees the token. */
+    /* r->headers_in is mod_proxy's copy here: a phone's "Connection: Authorization" has been obeyed
+     * already, and nothing that logs or changes headers sees the token. */
     struct cba_pass *pass;
 
-    if (!cba_gate_protects(r))
+    if (!cba_gate_protects(r)) {
         return DECLINED;
+    }
     pass = cba_gate_admitted(r);
-    if (pass && pass->attempt)
+    if (pass && pass->attempt) {
         apr_table_setn(r->headers_in, "Authorization", pass->attempt->authorization);
-    else
+    } else {
         apr_table_unset(r->headers_in, "Authorization");
+    }
     return OK;
 }
 
@@ -236,11 +270,13 @@ int cba_proxy_request_status(int *status, request_rec *r)
     struct cba_pass *pass;
     enum cba_reason reason;
 
-    if (!cba_gate_protects(r))
+    if (!cba_gate_protects(r)) {
         return DECLINED;
+    }
     pass = cba_gate_admitted(r);
-    if (!pass || pass->refused)
+    if (!pass || pass->refused) {
         return DECLINED;
+    }
     switch (*status) {
     case HTTP_SERVICE_UNAVAILABLE:
         reason = CBA_R_BACK_UNREACHABLE;
@@ -263,8 +299,9 @@ static int handshake_begins(conn_rec *c, SSL *ssl, int is_proxy)
 {
     (void)c;
     (void)ssl;
-    if (!handshaking || !is_proxy)
+    if (!handshaking || !is_proxy) {
         return DECLINED;
+    }
     handshaking->handshake = true;
     return OK;
 }
@@ -275,12 +312,15 @@ static int backend_verified(conn_rec *c, SSL *ssl)
     X509 *certificate;
 
     (void)c;
-    if (!handshaking)
+    if (!handshaking) {
         return DECLINED;
+    }
     certificate = SSL_get1_peer_certificate(ssl);
     X509_free(certificate);
-    /* With SSLProxyVerify none mod_ssl lets the handshake succeed whatever the verification said. */
-    if (!certificate || SSL_get_verify_mode(ssl) == SSL_VERIFY_NONE || SSL_get_verify_result(ssl) != X509_V_OK) {
+    /* With SSLProxyVerify none mod_ssl lets the handshake succeed whatever the verification said.
+     */
+    if (!certificate || SSL_get_verify_mode(ssl) == SSL_VERIFY_NONE ||
+        SSL_get_verify_result(ssl) != X509_V_OK) {
         handshaking->reason = CBA_R_BACK_UNVERIFIED;
         return HTTP_BAD_GATEWAY;
     }
@@ -293,5 +333,6 @@ void cba_proxy_register(void)
     APR_OPTIONAL_HOOK(ssl, pre_handshake, handshake_begins, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(ssl, proxy_post_handshake, backend_verified, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(proxy, fixups, cba_proxy_fixups, NULL, NULL, APR_HOOK_REALLY_LAST);
-    APR_OPTIONAL_HOOK(proxy, request_status, cba_proxy_request_status, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    APR_OPTIONAL_HOOK(proxy, request_status, cba_proxy_request_status, NULL, NULL,
+                      APR_HOOK_REALLY_FIRST);
 }

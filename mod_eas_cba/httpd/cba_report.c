@@ -14,7 +14,9 @@
 
 static int httpd_level(enum cba_level level)
 {
-    return level == CBA_LEVEL_ERR ? APLOG_ERR : level == CBA_LEVEL_WARN ? APLOG_WARNING : APLOG_INFO;
+    return level == CBA_LEVEL_ERR    ? APLOG_ERR
+           : level == CBA_LEVEL_WARN ? APLOG_WARNING
+                                     : APLOG_INFO;
 }
 
 /* Outages come in thousands: one line, then silence with a count. */
@@ -38,7 +40,8 @@ static bool outage_is_due(enum cba_reason reason, unsigned *suppressed)
     return true;
 }
 
-static void log_refusal(request_rec *r, const struct cba_pass *pass, enum cba_reason reason, const struct cba_result *result)
+static void log_refusal(request_rec *r, const struct cba_pass *pass, enum cba_reason reason,
+                        const struct cba_result *result)
 {
     const struct cba_reason_info *info = cba_reason_info(reason);
     const struct cba_decision *decision = pass ? &pass->decision : NULL;
@@ -46,44 +49,59 @@ static void log_refusal(request_rec *r, const struct cba_pass *pass, enum cba_re
     char more[48] = "";
     unsigned suppressed = 0;
 
-    if (!APLOG_R_IS_LEVEL(r, httpd_level(info->level)))
+    if (!APLOG_R_IS_LEVEL(r, httpd_level(info->level))) {
         return;
-    if (info->status == HTTP_SERVICE_UNAVAILABLE) {
-        if (!outage_is_due(reason, &suppressed))
-            return;
-        if (suppressed)
-            snprintf(more, sizeof more, "; %u more like it were not logged", suppressed);
     }
-    if (result && result->detail[0])
+    if (info->status == HTTP_SERVICE_UNAVAILABLE) {
+        if (!outage_is_due(reason, &suppressed)) {
+            return;
+        }
+        if (suppressed) {
+            snprintf(more, sizeof more, "; %u more like it were not logged", suppressed);
+        }
+    }
+    if (result && result->detail[0]) {
         cba_escape_log(cba_span_str(result->detail), detail, sizeof detail);
-    if (decision && decision->has_account)
+    }
+    if (decision && decision->has_account) {
         cba_escape_log(cba_span_str(decision->account.sam), account, sizeof account);
-    if (decision && decision->cert.issuer[0])
+    }
+    if (decision && decision->cert.issuer[0]) {
         cba_escape_log(cba_span_str(decision->cert.issuer), issuer, sizeof issuer);
-    ap_log_rerror(APLOG_MARK, httpd_level(info->level), 0, r,
-                  "%s: %s%s%s%s; account=\"%s%s%s\" certificate=\"%s\" serial=%s device=-%s; to do: %s", info->tag, info->meaning,
-                  detail[0] ? " (" : "", detail, detail[0] ? ")" : "", account, decision && decision->has_account ? "@" : "",
-                  decision && decision->has_account ? decision->account.domain : "", issuer,
-                  decision && decision->cert.serial[0] ? decision->cert.serial : "-", more, info->remedy);
+    }
+    ap_log_rerror(
+        APLOG_MARK, httpd_level(info->level), 0, r,
+        "%s: %s%s%s%s; account=\"%s%s%s\" certificate=\"%s\" serial=%s device=-%s; to do: %s",
+        info->tag, info->meaning, detail[0] ? " (" : "", detail, detail[0] ? ")" : "", account,
+        decision && decision->has_account ? "@" : "",
+        decision && decision->has_account ? decision->account.domain : "", issuer,
+        decision && decision->cert.serial[0] ? decision->cert.serial : "-", more, info->remedy);
 }
 
-int cba_report_refusal(request_rec *r, struct cba_pass *pass, enum cba_reason reason, const struct cba_result *result)
+int cba_report_refusal(request_rec *r, struct cba_pass *pass, enum cba_reason reason,
+                       const struct cba_result *result)
 {
     const struct cba_reason_info *info = cba_reason_info(reason);
 
     log_refusal(r, pass, reason, result);
-    if (pass)
+    if (pass) {
         pass->refused = true;
+    }
     apr_table_setn(r->subprocess_env, CBA_ENV_REASON, info->tag);
-    if (info->status == HTTP_SERVICE_UNAVAILABLE)
+    if (info->status == HTTP_SERVICE_UNAVAILABLE) {
         apr_table_setn(r->err_headers_out, "Retry-After",
-                       apr_psprintf(r->pool, "%" APR_INT64_T_FMT, (apr_int64_t)cba_srv_retry_after(cba_conf_srv(r->server))));
-    /* A body that nobody has read would have to be swallowed before the next request: close instead. ap_discard_request_body() does
-     * nothing on such a connection, and HTTP/2 resets the stream. */
+                       apr_psprintf(r->pool, "%" APR_INT64_T_FMT,
+                                    (apr_int64_t)cba_srv_retry_after(cba_conf_srv(r->server))));
+    }
+    /* A body that nobody has read would have to be swallowed before the next request: close
+     * instead. ap_discard_request_body() does nothing on such a connection, and HTTP/2 resets the
+     * stream. */
     if (!pass || !pass->spool) {
-        if (apr_table_get(r->headers_in, "Transfer-Encoding")
-            || (apr_table_get(r->headers_in, "Content-Length") && strcmp(apr_table_get(r->headers_in, "Content-Length"), "0")))
+        if (apr_table_get(r->headers_in, "Transfer-Encoding") ||
+            (apr_table_get(r->headers_in, "Content-Length") &&
+             strcmp(apr_table_get(r->headers_in, "Content-Length"), "0"))) {
             r->connection->keepalive = AP_CONN_CLOSE;
+        }
     }
     return info->status;
 }
@@ -96,8 +114,9 @@ void cba_report_admitted(request_rec *r, struct cba_pass *pass)
     r->ap_auth_type = (char *)"EASCertAuth";
     apr_table_setn(r->subprocess_env, CBA_ENV_REASON, cba_reason_info(CBA_R_OK)->tag);
     apr_table_setn(r->subprocess_env, CBA_ENV_ACCOUNT, pass->user);
-    if (account->upn[0])
+    if (account->upn[0]) {
         apr_table_setn(r->subprocess_env, CBA_ENV_UPN, account->upn);
+    }
     apr_table_setn(r->subprocess_env, CBA_ENV_MAPPED_BY, cba_method_name(pass->decision.method));
 }
 
@@ -106,8 +125,9 @@ void cba_report_server(const server_rec *s, enum cba_reason reason, const struct
     const struct cba_reason_info *info = cba_reason_info(reason);
     char detail[CBA_DETAIL_MAX + 1] = "";
 
-    if (result && result->detail[0])
+    if (result && result->detail[0]) {
         cba_escape_log(cba_span_str(result->detail), detail, sizeof detail);
-    ap_log_error(APLOG_MARK, httpd_level(info->level), 0, s, "%s: %s%s%s%s; to do: %s", info->tag, info->meaning,
-                 detail[0] ? " (" : "", detail, detail[0] ? ")" : "", info->remedy);
+    }
+    ap_log_error(APLOG_MARK, httpd_level(info->level), 0, s, "%s: %s%s%s%s; to do: %s", info->tag,
+                 info->meaning, detail[0] ? " (" : "", detail, detail[0] ? ")" : "", info->remedy);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the gateway says: one line per refusal in the error log, the environment for LogFormat, the status for the phone. Called from
- * the thread that runs the request. Never a ticket, a token or a password.
+ * What the gateway says: one line per refusal in the error log, the environment for LogFormat, the
+ * status for the phone. Called from the thread that runs the request. Never a ticket, a token or a
+ * password.
  */
 #ifndef CBA_REPORT_H
 #define CBA_REPORT_H
@@ -9,24 +10,28 @@
 #include "cba_gate.h"
 
 /* Names in the request's environment. */
-#define CBA_ENV_REASON "EAS_REASON"
-#define CBA_ENV_ACCOUNT "EAS_ACCOUNT"
-#define CBA_ENV_UPN "EAS_UPN"
+#define CBA_ENV_REASON    "EAS_REASON"
+#define CBA_ENV_ACCOUNT   "EAS_ACCOUNT"
+#define CBA_ENV_UPN       "EAS_UPN"
 #define CBA_ENV_MAPPED_BY "EAS_MAPPED_BY"
-#define CBA_ENV_TICKET "EAS_TICKET"
-#define CBA_ENV_SPN "EAS_SPN"
-#define CBA_ENV_ATTEMPTS "EAS_ATTEMPTS"
+#define CBA_ENV_TICKET    "EAS_TICKET"
+#define CBA_ENV_SPN       "EAS_SPN"
+#define CBA_ENV_ATTEMPTS  "EAS_ATTEMPTS"
 
-/* Refuse: log the reason with what is known of account, certificate and detail (result may be NULL), put it into the environment, add
- * Retry-After to a 503, and close the connection if a body is still to come. Returns the HTTP status. An outage (a reason that is
- * nobody's fault but ours) is logged at most once in CBA_REPORT_INTERVAL seconds per process, with the count of what was left out. */
+/* Refuse: log the reason with what is known of account, certificate and detail (result may be
+ * NULL), put it into the environment, add Retry-After to a 503, and close the connection if a body
+ * is still to come. Returns the HTTP status. An outage (a reason that is nobody's fault but ours)
+ * is logged at most once in CBA_REPORT_INTERVAL seconds per process, with the count of what was
+ * left out. */
 #define CBA_REPORT_INTERVAL 10
-int cba_report_refusal(request_rec *r, struct cba_pass *pass, enum cba_reason reason, const struct cba_result *result);
+int cba_report_refusal(request_rec *r, struct cba_pass *pass, enum cba_reason reason,
+                       const struct cba_result *result);
 
 /* What an admitted request is known by: environment, r->user, ap_auth_type. */
 void cba_report_admitted(request_rec *r, struct cba_pass *pass);
 
 /* A line of the life cycle, about a server rather than a request. */
-void cba_report_server(const server_rec *s, enum cba_reason reason, const struct cba_result *result);
+void cba_report_server(const server_rec *s, enum cba_reason reason,
+                       const struct cba_result *result);
 
 #endif

@@ -11,8 +11,9 @@
 #include <http_protocol.h>
 #include <util_filter.h>
 
-#define STEP 65536          /* bytes asked for at a time */
-#define PROCESSES_MAX 1024  /* rows: processes of all generations that hold bodies on disk at a time */
+#define STEP 65536 /* bytes asked for at a time */
+#define PROCESSES_MAX                                                                              \
+    1024 /* rows: processes of all generations that hold bodies on disk at a time */
 
 /* One process's share of what is on disk. */
 struct row {
@@ -59,8 +60,9 @@ void cba_spool_child_init(apr_pool_t *pchild)
     for (i = 0; i < PROCESSES_MAX; i++) {
         int64_t pid = atomic_load(&rows[i].pid);
 
-        if (pid && !is_gone(pid))
+        if (pid && !is_gone(pid)) {
             continue;
+        }
         if (atomic_compare_exchange_strong(&rows[i].pid, &pid, (int64_t)getpid())) {
             atomic_store(&rows[i].bytes, 0);
             my_row = &rows[i];
@@ -77,8 +79,9 @@ static int64_t sum_of_rows(void)
     for (i = 0; i < PROCESSES_MAX; i++) {
         int64_t pid = atomic_load(&rows[i].pid);
 
-        if (pid && atomic_load(&rows[i].bytes) && !is_gone(pid))
+        if (pid && atomic_load(&rows[i].bytes) && !is_gone(pid)) {
             sum += atomic_load(&rows[i].bytes);
+        }
     }
     return sum;
 }
@@ -86,8 +89,9 @@ static int64_t sum_of_rows(void)
 /* Reserve first, look afterwards: two that race may both be refused, never both be let in. */
 static bool reserve(struct cba_spool *spool, int64_t bytes, int64_t total)
 {
-    if (!my_row)
+    if (!my_row) {
         return false;
+    }
     atomic_fetch_add(&my_row->bytes, bytes);
     if (sum_of_rows() > total) {
         atomic_fetch_sub(&my_row->bytes, bytes);
@@ -101,18 +105,23 @@ static apr_status_t release(void *data)
 {
     struct cba_spool *spool = data;
 
-    if (my_row)
+    if (my_row) {
         atomic_fetch_sub(&my_row->bytes, spool->on_disk);
+    }
     return APR_SUCCESS;
 }
 
 /* Reading ahead */
 
-static enum cba_reason open_file(struct cba_spool *spool, const char *dir, struct cba_result *result)
+static enum cba_reason open_file(struct cba_spool *spool, const char *dir,
+                                 struct cba_result *result)
 {
     char *path = apr_pstrcat(spool->r->pool, dir, "/body.XXXXXX", NULL);
-    /* Without APR_FOPEN_XTHREAD: with it a file bucket opens the file again by name, and the name is gone. */
-    apr_status_t rv = apr_file_mktemp(&spool->file, path, APR_FOPEN_CREATE | APR_FOPEN_READ | APR_FOPEN_WRITE | APR_FOPEN_EXCL, spool->r->pool);
+    /* Without APR_FOPEN_XTHREAD: with it a file bucket opens the file again by name, and the name
+     * is gone. */
+    apr_status_t rv = apr_file_mktemp(
+        &spool->file, path, APR_FOPEN_CREATE | APR_FOPEN_READ | APR_FOPEN_WRITE | APR_FOPEN_EXCL,
+        spool->r->pool);
     char text[128];
 
     if (rv != APR_SUCCESS) {
@@ -123,7 +132,8 @@ static enum cba_reason open_file(struct cba_spool *spool, const char *dir, struc
     return CBA_R_OK;
 }
 
-static enum cba_reason to_disk(struct cba_spool *spool, const char *data, apr_size_t len, const char *dir, int64_t total, struct cba_result *result)
+static enum cba_reason to_disk(struct cba_spool *spool, const char *data, apr_size_t len,
+                               const char *dir, int64_t total, struct cba_result *result)
 {
     apr_status_t rv;
     char text[128];
@@ -131,11 +141,13 @@ static enum cba_reason to_disk(struct cba_spool *spool, const char *data, apr_si
     if (!spool->file) {
         enum cba_reason reason = open_file(spool, dir, result);
 
-        if (reason != CBA_R_OK)
+        if (reason != CBA_R_OK) {
             return reason;
+        }
     }
-    if (!reserve(spool, (int64_t)len, total))
+    if (!reserve(spool, (int64_t)len, total)) {
         return CBA_R_REQ_SPOOL_TOTAL;
+    }
     rv = apr_file_write_full(spool->file, data, len, NULL);
     if (rv != APR_SUCCESS) {
         cba_result_set(result, "%s: %s", dir, apr_strerror(rv, text, sizeof text));
@@ -149,12 +161,15 @@ struct target {
     const char *dir;
 };
 
-static enum cba_reason keep(struct cba_spool *spool, const char *data, apr_size_t len, const struct target *target, struct cba_result *result)
+static enum cba_reason keep(struct cba_spool *spool, const char *data, apr_size_t len,
+                            const struct target *target, struct cba_result *result)
 {
-    if ((int64_t)len > target->limit - spool->in_memory - spool->on_disk)
+    if ((int64_t)len > target->limit - spool->in_memory - spool->on_disk) {
         return CBA_R_REQ_GREW;
+    }
     if (!spool->file && (int64_t)len <= target->memory - spool->in_memory) {
-        APR_BRIGADE_INSERT_TAIL(spool->memory, apr_bucket_heap_create(data, len, NULL, spool->memory->bucket_alloc));
+        APR_BRIGADE_INSERT_TAIL(
+            spool->memory, apr_bucket_heap_create(data, len, NULL, spool->memory->bucket_alloc));
         spool->in_memory += (int64_t)len;
         return CBA_R_OK;
     }
@@ -170,7 +185,9 @@ static enum cba_reason broken(apr_status_t rv, struct cba_result *result)
 }
 
 /* Keeps one brigade's worth. *end: the body is complete. */
-static enum cba_reason keep_brigade(struct cba_spool *spool, apr_bucket_brigade *bb, const struct target *target, bool *end, struct cba_result *result)
+static enum cba_reason keep_brigade(struct cba_spool *spool, apr_bucket_brigade *bb,
+                                    const struct target *target, bool *end,
+                                    struct cba_result *result)
 {
     apr_bucket *b;
 
@@ -184,19 +201,23 @@ static enum cba_reason keep_brigade(struct cba_spool *spool, apr_bucket_brigade 
             *end = true;
             return CBA_R_OK;
         }
-        if (APR_BUCKET_IS_METADATA(b))
+        if (APR_BUCKET_IS_METADATA(b)) {
             continue;
+        }
         rv = apr_bucket_read(b, &data, &len, APR_BLOCK_READ);
-        if (rv != APR_SUCCESS)
+        if (rv != APR_SUCCESS) {
             return broken(rv, result);
+        }
         reason = len ? keep(spool, data, len, target, result) : CBA_R_OK;
-        if (reason != CBA_R_OK)
+        if (reason != CBA_R_OK) {
             return reason;
+        }
     }
     return CBA_R_OK;
 }
 
-static enum cba_reason read_all(struct cba_spool *spool, const struct target *target, struct cba_result *result)
+static enum cba_reason read_all(struct cba_spool *spool, const struct target *target,
+                                struct cba_result *result)
 {
     request_rec *r = spool->r;
     apr_bucket_brigade *bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
@@ -204,65 +225,77 @@ static enum cba_reason read_all(struct cba_spool *spool, const struct target *ta
     bool end = false;
 
     while (!end && reason == CBA_R_OK) {
-        apr_status_t rv = ap_get_brigade(r->input_filters, bb, AP_MODE_READBYTES, APR_BLOCK_READ, STEP);
+        apr_status_t rv =
+            ap_get_brigade(r->input_filters, bb, AP_MODE_READBYTES, APR_BLOCK_READ, STEP);
 
-        if (rv != APR_SUCCESS)
+        if (rv != APR_SUCCESS) {
             reason = broken(rv, result);
-        else if (APR_BRIGADE_EMPTY(bb))
+        } else if (APR_BRIGADE_EMPTY(bb)) {
             reason = broken(APR_EOF, result);
-        else
+        } else {
             reason = keep_brigade(spool, bb, target, &end, result);
+        }
         apr_brigade_cleanup(bb);
     }
     return reason;
 }
 
-/* A length that is announced and too large is refused before a byte is read (and before "100 Continue"). */
+/* A length that is announced and too large is refused before a byte is read (and before "100
+ * Continue"). */
 static enum cba_reason check_announced(request_rec *r, int64_t limit)
 {
     const char *announced = apr_table_get(r->headers_in, "Content-Length");
     apr_off_t length;
 
-    if (!announced || apr_table_get(r->headers_in, "Transfer-Encoding"))
+    if (!announced || apr_table_get(r->headers_in, "Transfer-Encoding")) {
         return CBA_R_OK;
-    if (!ap_parse_strict_length(&length, announced))
+    }
+    if (!ap_parse_strict_length(&length, announced)) {
         return CBA_R_REQ_BODY;
+    }
     return length > limit ? CBA_R_REQ_ANNOUNCED : CBA_R_OK;
 }
 
-/* Content filters have had the body once and have state: they must not see it again. Ours takes their place, below AP_FTYPE_CONNECTION and as a
- * protocol filter, because mod_proxy_http spools once more if it finds any other. */
+/* Content filters have had the body once and have state: they must not see it again. Ours takes
+ * their place, below AP_FTYPE_CONNECTION and as a protocol filter, because mod_proxy_http spools
+ * once more if it finds any other. */
 static void take_over(struct cba_spool *spool)
 {
     request_rec *r = spool->r;
 
-    while (r->input_filters->frec->ftype < AP_FTYPE_CONNECTION)
+    while (r->input_filters->frec->ftype < AP_FTYPE_CONNECTION) {
         ap_remove_input_filter(r->input_filters);
+    }
     ap_add_input_filter_handle(spool_filter, spool, r, r->connection);
-    if (spool->in_memory + spool->on_disk || apr_table_get(r->headers_in, "Content-Length") || apr_table_get(r->headers_in, "Transfer-Encoding")) {
+    if (spool->in_memory + spool->on_disk || apr_table_get(r->headers_in, "Content-Length") ||
+        apr_table_get(r->headers_in, "Transfer-Encoding")) {
         apr_table_unset(r->headers_in, "Transfer-Encoding");
-        apr_table_setn(r->headers_in, "Content-Length", apr_psprintf(r->pool, "%" APR_INT64_T_FMT, (apr_int64_t)(spool->in_memory + spool->on_disk)));
+        apr_table_setn(r->headers_in, "Content-Length",
+                       apr_psprintf(r->pool, "%" APR_INT64_T_FMT,
+                                    (apr_int64_t)(spool->in_memory + spool->on_disk)));
     }
     cba_spool_rewind(spool);
 }
 
-enum cba_reason cba_spool_read(request_rec *r, int64_t limit, int64_t memory, const char *dir, int64_t total, struct cba_spool **out,
-                               struct cba_result *result)
+enum cba_reason cba_spool_read(request_rec *r, int64_t limit, int64_t memory, const char *dir,
+                               int64_t total, struct cba_spool **out, struct cba_result *result)
 {
     const struct target target = {.limit = limit, .memory = memory, .total = total, .dir = dir};
     struct cba_spool *spool;
     enum cba_reason reason = check_announced(r, limit);
 
-    if (reason != CBA_R_OK)
+    if (reason != CBA_R_OK) {
         return reason;
+    }
     spool = apr_pcalloc(r->pool, sizeof *spool);
     spool->r = r;
     spool->memory = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     spool->pending = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     apr_pool_cleanup_register(r->pool, spool, release, apr_pool_cleanup_null);
     reason = read_all(spool, &target, result);
-    if (reason != CBA_R_OK)
+    if (reason != CBA_R_OK) {
         return reason;
+    }
     take_over(spool);
     *out = spool;
     return CBA_R_OK;
@@ -273,28 +306,35 @@ void cba_spool_rewind(struct cba_spool *spool)
     apr_bucket *b;
 
     apr_brigade_cleanup(spool->pending);
-    for (b = APR_BRIGADE_FIRST(spool->memory); b != APR_BRIGADE_SENTINEL(spool->memory); b = APR_BUCKET_NEXT(b)) {
+    for (b = APR_BRIGADE_FIRST(spool->memory); b != APR_BRIGADE_SENTINEL(spool->memory);
+         b = APR_BUCKET_NEXT(b)) {
         apr_bucket *copy;
 
         /* Heap buckets are counted by reference: no byte is copied. Their copy cannot fail. */
-        if (apr_bucket_copy(b, &copy) == APR_SUCCESS)
+        if (apr_bucket_copy(b, &copy) == APR_SUCCESS) {
             APR_BRIGADE_INSERT_TAIL(spool->pending, copy);
+        }
     }
-    if (spool->on_disk) /* a new bucket each time: reading one uses it up */
+    if (spool->on_disk) { /* a new bucket each time: reading one uses it up */
         apr_brigade_insert_file(spool->pending, spool->file, 0, spool->on_disk, spool->r->pool);
+    }
     APR_BRIGADE_INSERT_TAIL(spool->pending, apr_bucket_eos_create(spool->pending->bucket_alloc));
 }
 
-static apr_status_t give_body(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode, apr_read_type_e block, apr_off_t readbytes)
+static apr_status_t give_body(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
+                              apr_read_type_e block, apr_off_t readbytes)
 {
     struct cba_spool *spool = f->ctx;
     apr_bucket *end;
     apr_status_t rv;
 
     (void)block;
-    if (mode == AP_MODE_SPECULATIVE || mode == AP_MODE_GETLINE || mode == AP_MODE_EATCRLF || mode == AP_MODE_INIT)
+    if (mode == AP_MODE_SPECULATIVE || mode == AP_MODE_GETLINE || mode == AP_MODE_EATCRLF ||
+        mode == AP_MODE_INIT) {
         return APR_ENOTIMPL;
-    if (APR_BRIGADE_EMPTY(spool->pending)) { /* httpd asks again to discard what is left: there is nothing */
+    }
+    if (APR_BRIGADE_EMPTY(
+            spool->pending)) { /* httpd asks again to discard what is left: there is nothing */
         APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(bb->bucket_alloc));
         return APR_SUCCESS;
     }
@@ -303,8 +343,9 @@ static apr_status_t give_body(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_m
         return APR_SUCCESS;
     }
     rv = apr_brigade_partition(spool->pending, readbytes, &end);
-    if (rv != APR_SUCCESS && rv != APR_INCOMPLETE)
+    if (rv != APR_SUCCESS && rv != APR_INCOMPLETE) {
         return rv;
+    }
     while (APR_BRIGADE_FIRST(spool->pending) != end) {
         apr_bucket *b = APR_BRIGADE_FIRST(spool->pending);
 

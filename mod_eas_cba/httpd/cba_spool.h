@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The spool: a request's body, read ahead to its end before a back end is asked, in memory up to a limit and then in an unlinked file,
- * and given to mod_proxy as often as it wants to start over. Lives in r->pool. What all processes have on disk together is counted in
- * shared memory, in one row per process, so that a killed process does not keep its share.
+ * The spool: a request's body, read ahead to its end before a back end is asked, in memory up to a
+ * limit and then in an unlinked file, and given to mod_proxy as often as it wants to start over.
+ * Lives in r->pool. What all processes have on disk together is counted in shared memory, in one
+ * row per process, so that a killed process does not keep its share.
  */
 #ifndef CBA_SPOOL_H
 #define CBA_SPOOL_H
@@ -21,10 +22,11 @@ void cba_spool_register(void); /* register_hooks: the input filter */
 apr_status_t cba_spool_post_config(apr_pool_t *pconf);
 void cba_spool_child_init(apr_pool_t *pchild);
 
-/* Reads the whole body through the request's input filters. CBA_R_OK with *out (also for no body at all), and from then on the body comes
- * from the spool; or REQ_*. limit: most bytes, counted after content filters; memory: of these in memory; dir, total: see EASCertAuthSpool. */
-enum cba_reason cba_spool_read(request_rec *r, int64_t limit, int64_t memory, const char *dir, int64_t total, struct cba_spool **out,
-                               struct cba_result *result);
+/* Reads the whole body through the request's input filters. CBA_R_OK with *out (also for no body at
+ * all), and from then on the body comes from the spool; or REQ_*. limit: most bytes, counted after
+ * content filters; memory: of these in memory; dir, total: see EASCertAuthSpool. */
+enum cba_reason cba_spool_read(request_rec *r, int64_t limit, int64_t memory, const char *dir,
+                               int64_t total, struct cba_spool **out, struct cba_result *result);
 
 /* Start over: the next reader gets the body from its first byte. */
 void cba_spool_rewind(struct cba_spool *spool);

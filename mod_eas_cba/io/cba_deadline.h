@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Deadlines: one point in time by which a request's whole directory or KDC work must be over, all attempts together. Monotonic clock,
- * so a stepping wall clock neither ends nor prolongs a wait. Plain value; any thread.
+ * Deadlines: one point in time by which a request's whole directory or KDC work must be over, all
+ * attempts together. Monotonic clock, so a stepping wall clock neither ends nor prolongs a wait.
+ * Plain value; any thread.
  */
 #ifndef CBA_DEADLINE_H
 #define CBA_DEADLINE_H

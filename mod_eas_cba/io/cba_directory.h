@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The directory: Active Directory over LDAP, bound by the gateway's keytab (SASL/GSSAPI, sign and seal) or by a simple bind over TLS. One
- * object per process and virtual host, made after the fork, shared by all threads: connections come from a pool, each used by one thread
- * at a time. Servers are tried in order; one that failed is left alone for some seconds. No lock is held across traffic;
- * every wait ends by the caller's deadline. No global libldap option is changed.
+ * The directory: Active Directory over LDAP, bound by the gateway's keytab (SASL/GSSAPI, sign and
+ * seal) or by a simple bind over TLS. One object per process and virtual host, made after the fork,
+ * shared by all threads: connections come from a pool, each used by one thread at a time. Servers
+ * are tried in order; one that failed is left alone for some seconds. No lock is held across
+ * traffic; every wait ends by the caller's deadline. No global libldap option is changed.
  */
 #ifndef CBA_DIRECTORY_H
 #define CBA_DIRECTORY_H
@@ -17,23 +18,28 @@
 struct cba_directory;
 
 struct cba_directory_conf {
-    const char *const *uris;     /* ldap:// or ldaps:// in order of preference */
-    size_t uri_count;            /* 0: SRV records of the realm */
-    const char *base;            /* search base; NULL: defaultNamingContext of the rootDSE */
-    const char *bind_dn;         /* NULL: SASL/GSSAPI with the service's keytab; else simple bind, TLS only (StartTLS on ldap://) */
-    const char *password_file;   /* with bind_dn: its first line is the password; read at every bind */
-    const char *ca_file;         /* PEM, for ldaps and StartTLS; NULL: the system's */
-    int connections;             /* most connections of this process, at least 1 */
+    const char *const *uris; /* ldap:// or ldaps:// in order of preference */
+    size_t uri_count;        /* 0: SRV records of the realm */
+    const char *base;        /* search base; NULL: defaultNamingContext of the rootDSE */
+    const char *bind_dn; /* NULL: SASL/GSSAPI with the service's keytab; else simple bind, TLS only
+                            (StartTLS on ldap://) */
+    const char
+        *password_file;  /* with bind_dn: its first line is the password; read at every bind */
+    const char *ca_file; /* PEM, for ldaps and StartTLS; NULL: the system's */
+    int connections;     /* most connections of this process, at least 1 */
 };
 
-/* Contacts nobody. conf and its strings are copied into pool, which must outlive the directory; its destruction ends it. CBA_R_OK,
- * DIR_NO_SERVER or LIFE_MEMORY. */
-enum cba_reason cba_directory_create(apr_pool_t *pool, const struct cba_directory_conf *conf, struct cba_service *service,
-                                     struct cba_directory **out, struct cba_result *result);
+/* Contacts nobody. conf and its strings are copied into pool, which must outlive the directory; its
+ * destruction ends it. CBA_R_OK, DIR_NO_SERVER or LIFE_MEMORY. */
+enum cba_reason cba_directory_create(apr_pool_t *pool, const struct cba_directory_conf *conf,
+                                     struct cba_service *service, struct cba_directory **out,
+                                     struct cba_result *result);
 
-/* Every account that the identities of this certificate resolve to, in one search. CBA_R_OK (also for none), MAP_NO_IDENTITY, CERT_LIMIT,
- * DIR_*, ACC_INCOMPLETE, ACC_MALFORMED, KRB_* (of the gateway's own login), LIFE_MEMORY. */
-enum cba_reason cba_directory_find(struct cba_directory *directory, const struct cba_cert *cert, struct cba_deadline deadline,
-                                   struct cba_answer *answer, struct cba_result *result);
+/* Every account that the identities of this certificate resolve to, in one search. CBA_R_OK (also
+ * for none), MAP_NO_IDENTITY, CERT_LIMIT, DIR_*, ACC_INCOMPLETE, ACC_MALFORMED, KRB_* (of the
+ * gateway's own login), LIFE_MEMORY. */
+enum cba_reason cba_directory_find(struct cba_directory *directory, const struct cba_cert *cert,
+                                   struct cba_deadline deadline, struct cba_answer *answer,
+                                   struct cba_result *result);
 
 #endif

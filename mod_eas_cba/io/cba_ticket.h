@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A ticket: one service ticket for one account to one SPN, as a GSSAPI credential that is ready to make tokens and can reach no KDC and no
- * other credential. Reference-counted, immutable, shared by threads. Tokens are made anew for every attempt and never kept.
+ * A ticket: one service ticket for one account to one SPN, as a GSSAPI credential that is ready to
+ * make tokens and can reach no KDC and no other credential. Reference-counted, immutable, shared by
+ * threads. Tokens are made anew for every attempt and never kept.
  */
 #ifndef CBA_TICKET_H
 #define CBA_TICKET_H
@@ -15,8 +16,10 @@
 
 struct cba_ticket;
 
-/* From one service ticket (copied). CBA_R_OK with *out holding one reference, or KRB_TOKEN, KRB_OTHER, LIFE_MEMORY. */
-enum cba_reason cba_ticket_create(krb5_context context, const krb5_creds *creds, struct cba_ticket **out, struct cba_result *result);
+/* From one service ticket (copied). CBA_R_OK with *out holding one reference, or KRB_TOKEN,
+ * KRB_OTHER, LIFE_MEMORY. */
+enum cba_reason cba_ticket_create(krb5_context context, const krb5_creds *creds,
+                                  struct cba_ticket **out, struct cba_result *result);
 struct cba_ticket *cba_ticket_ref(struct cba_ticket *ticket);
 void cba_ticket_unref(struct cba_ticket *ticket); /* NULL is allowed */
 
@@ -25,10 +28,13 @@ int64_t cba_ticket_expires(const struct cba_ticket *ticket);
 /* "alice@CONTOSO.COM"; lives as long as the ticket. */
 const char *cba_ticket_client(const struct cba_ticket *ticket);
 
-/* A new SPNEGO token (RFC 4178) for the ticket's client, in one leg, base64 without line breaks: what follows "Negotiate " (RFC 4559).
- * bindings: application data of channel bindings (RFC 5929), empty for none. The name that the token speaks for is compared with
- * the ticket's client. CBA_R_OK with *base64 allocated by malloc (wipe and free with cba_token_free), or KRB_TOKEN, LIFE_MEMORY. */
-enum cba_reason cba_ticket_token(const struct cba_ticket *ticket, struct cba_span bindings, char **base64, struct cba_result *result);
+/* A new SPNEGO token (RFC 4178) for the ticket's client, in one leg, base64 without line breaks:
+ * what follows "Negotiate " (RFC 4559). bindings: application data of channel bindings (RFC 5929),
+ * empty for none. The name that the token speaks for is compared with the ticket's client. CBA_R_OK
+ * with *base64 allocated by malloc (wipe and free with cba_token_free), or KRB_TOKEN, LIFE_MEMORY.
+ */
+enum cba_reason cba_ticket_token(const struct cba_ticket *ticket, struct cba_span bindings,
+                                 char **base64, struct cba_result *result);
 void cba_token_free(char *base64); /* NULL is allowed */
 
 #endif
