@@ -7,6 +7,7 @@
 #ifndef CBA_GATE_H
 #define CBA_GATE_H
 
+#include "cba_answer.h"
 #include "cba_module.h"
 #include "cba_decision.h"
 
@@ -20,10 +21,11 @@ struct cba_pass {
     struct cba_decision decision;
     /* sAMAccountName@REALM of an admitted account */
     char user[CBA_SAM_MAX + 1 + CBA_DOMAIN_MAX + 1];
-    struct cba_spool *spool;     /* the body, once it was read ahead */
-    struct cba_attempt *attempt; /* while mod_proxy_http runs on our behalf */
-    unsigned attempts;           /* tries at back ends so far */
-    bool refused;                /* a refusal was reported */
+    struct cba_spool *spool;        /* the body, once it was read ahead */
+    struct cba_attempt *attempt;    /* while mod_proxy_http runs on our behalf */
+    struct cba_answer_watch answer; /* what came of it */
+    unsigned attempts;              /* tries at back ends so far */
+    bool refused;                   /* a refusal was reported */
 };
 
 /* Is this request in a protected Location? */

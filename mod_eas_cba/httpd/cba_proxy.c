@@ -19,25 +19,11 @@ struct cba_attempt {
     bool handshake;            /* a TLS handshake with the back end began */
     bool verified;             /* ... and ended with a verified chain */
     enum cba_reason reason;    /* why the handshake was ended by us */
-    struct cba_answer_watch *watch;
 };
 
 /* mod_ssl's hook is told the connection, not the request it is made for. The handshake runs inside
  * of mod_proxy_http's first write, in the thread that called it. */
 static _Thread_local struct cba_attempt *handshaking;
-
-static struct cba_answer_watch *watch_of(request_rec *r)
-{
-    static const char key[] = "eas_cba_answer_watch";
-    void *watch = NULL;
-
-    apr_pool_userdata_get(&watch, key, r->pool);
-    if (!watch) {
-        watch = apr_pcalloc(r->pool, sizeof(struct cba_answer_watch));
-        apr_pool_userdata_setn(watch, key, NULL, r->pool);
-    }
-    return watch;
-}
 
 /* handler */
 
@@ -154,7 +140,7 @@ static int run(request_rec *r, struct cba_pass *pass, struct cba_attempt *attemp
     /* mod_proxy_http keeps a body that it began to send for a second try. Ours starts over. */
     apr_pool_userdata_setn(NULL, "proxy-req-input", NULL, r->pool);
     cba_spool_rewind(pass->spool);
-    cba_answer_watch(r, attempt->watch);
+    cba_answer_watch(r, &pass->answer);
     pass->attempt = attempt;
     handshaking = attempt;
     status = cba_mod_proxy_run(r, worker, conf, url, proxyname, proxyport);
@@ -164,13 +150,14 @@ static int run(request_rec *r, struct cba_pass *pass, struct cba_attempt *attemp
 }
 
 /* What came of the attempt: CBA_R_OK leaves mod_proxy's status as it is. */
-static enum cba_reason judge(const struct cba_attempt *attempt, int status)
+static enum cba_reason judge(const struct cba_pass *pass, const struct cba_attempt *attempt,
+                             int status)
 {
     if (attempt->reason != CBA_R_OK) {
         return attempt->reason;
     }
-    if (attempt->watch->reason != CBA_R_OK) {
-        return attempt->watch->reason;
+    if (pass->answer.reason != CBA_R_OK) {
+        return pass->answer.reason;
     }
     switch (status) {
     case DECLINED: /* nobody speaks https: mod_proxy_http is not there */
@@ -229,15 +216,14 @@ int cba_proxy_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_
         }
         worker = cba_private_worker(connection);
     }
-    attempt.watch = watch_of(r);
     status = run(r, pass, &attempt, worker, conf, url, proxyname, proxyport);
-    reason = judge(&attempt, status);
+    reason = judge(pass, &attempt, status);
     if (connection) {
         cba_private_give_back(connection,
                               status == OK && reason == CBA_R_OK && !r->connection->aborted);
     }
     if (reason != CBA_R_OK) {
-        cba_answer_forget(r, attempt.watch);
+        cba_answer_forget(r, &pass->answer);
         return refuse(r, pass, reason, NULL);
     }
     /* What is left of 500 is a back end whose name does not resolve: as good as one that does not

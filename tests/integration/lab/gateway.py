@@ -122,7 +122,8 @@ class Gateway(Httpd):
         self.loglevel = loglevel or ("" if plain else "eas_cba:debug")
         self.backends = list(backends or [])
         self.target = target or ("balancer://exchange%s$1 timeout=3600" % PATH if self.backends
-                                 else "https://%s%s$1 timeout=3600" % (namespace.host("cas1"), PATH))
+                                 else "https://%s%s$1 timeout=3600 enablereuse=on"
+                                 % (namespace.host("cas1"), PATH))
         self.text = config
         self.access_log = Log(os.path.join(folder, "access.log"))
 
