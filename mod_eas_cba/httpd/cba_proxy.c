@@ -70,31 +70,30 @@ static int refuse(request_rec *r, struct cba_pass *pass, enum cba_reason reason,
 }
 
 /* The back end that mod_proxy will connect to must be the one whose name we get a ticket for, over
- * TLS. */
-static enum cba_reason check_worker(request_rec *r, const proxy_worker *worker, const char *url)
+ * TLS. mod_proxy's default worker, which serves URLs that no worker was made for, has no name of
+ * its own: there the URL's counts, and the KDC's delegation list and the back end's certificate are
+ * what limits it. */
+static enum cba_reason check_worker(request_rec *r, const proxy_worker *worker, const char *url,
+                                    const char **host)
 {
+    bool is_default = (worker->s->status & PROXY_WORKER_GENERIC) != 0;
     apr_uri_t uri;
 
-    if (ap_cstr_casecmp(worker->s->scheme, "https") || ap_cstr_casecmpn(url, "https://", 8) ||
-        *worker->s->uds_path) {
+    if (ap_cstr_casecmpn(url, "https://", 8) || *worker->s->uds_path) {
         return CBA_R_BACK_SCHEME;
     }
-    if (apr_uri_parse(r->pool, url, &uri) != APR_SUCCESS || !uri.hostname ||
-        ap_cstr_casecmp(uri.hostname, worker->s->hostname_ex)) {
+    if (apr_uri_parse(r->pool, url, &uri) != APR_SUCCESS || !uri.hostname || !*uri.hostname ||
+        strpbrk(uri.hostname, "$*/@:[]")) {
         return CBA_R_BACK_HOST;
     }
-    if (!*worker->s->hostname_ex || strpbrk(worker->s->hostname_ex, "$*/@:[]")) {
+    if (!is_default && ap_cstr_casecmp(uri.hostname, worker->s->hostname_ex)) {
         return CBA_R_BACK_HOST;
     }
-    if (!cba_mod_proxy_is_ours() && !worker->s->disablereuse) {
+    if (!cba_mod_proxy_is_ours() && !worker->s->disablereuse && worker->s->is_address_reusable) {
         return CBA_R_BACK_FORBIDS_PRIVATE;
     }
+    *host = uri.hostname;
     return CBA_R_OK;
-}
-
-static const char *spn_of(request_rec *r, const proxy_worker *worker)
-{
-    return apr_pstrcat(r->pool, "HTTP/", worker->s->hostname_ex, NULL);
 }
 
 static apr_status_t wipe(void *text)
@@ -182,7 +181,7 @@ int cba_proxy_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_
     struct cba_result result = {""};
     struct cba_pass *pass;
     enum cba_reason reason;
-    const char *spn;
+    const char *host, *spn;
     int status;
 
     if (!cba_gate_protects(r)) {
@@ -196,11 +195,11 @@ int cba_proxy_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_
         return DECLINED;
     }
 
-    reason = check_worker(r, worker, url);
+    reason = check_worker(r, worker, url, &host);
     if (reason != CBA_R_OK) {
         return refuse(r, pass, reason, NULL);
     }
-    spn = spn_of(r, worker);
+    spn = apr_pstrcat(r->pool, "HTTP/", host, NULL);
     pass->attempts++;
     apr_table_setn(r->subprocess_env, CBA_ENV_SPN, spn);
     apr_table_setn(r->subprocess_env, CBA_ENV_ATTEMPTS, apr_itoa(r->pool, (int)pass->attempts));

@@ -76,7 +76,7 @@ class Gateway(Httpd):
     after        lines behind the protected location, inside the virtual host
     protect      first lines of the location; "EASCertAuth On"
     settings     the keytab and directory lines; text, {keytab} and {directory} are filled in
-    target       arguments of ProxyPass; `$1` is the path's tail
+    target       arguments of ProxyPass, without a path
     backends     short host names: a balancer over these instead of `target`; a name may carry
                  member parameters ("cas2 retry=0") and a port ("cas5:8443")
     match        argument of the LocationMatch
@@ -121,9 +121,9 @@ class Gateway(Httpd):
         self.match = match
         self.loglevel = loglevel or ("" if plain else "eas_cba:debug")
         self.backends = list(backends or [])
-        self.target = target or ("balancer://exchange%s$1 timeout=3600" % PATH if self.backends
-                                 else "https://%s%s$1 timeout=3600 enablereuse=on"
-                                 % (namespace.host("cas1"), PATH))
+        # In a LocationMatch mod_proxy appends the phone's path to a target without "$".
+        self.target = target or ("balancer://exchange timeout=3600" if self.backends
+                                 else "https://%s timeout=3600" % namespace.host("cas1"))
         self.text = config
         self.access_log = Log(os.path.join(folder, "access.log"))
 
