@@ -24,6 +24,7 @@ from lab import namespace
 from lab.bench import Bench
 
 RUN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "run")
+_GATEWAYS = pytest.StashKey()
 _names = itertools.count(1)
 
 
@@ -123,7 +124,7 @@ def expect(request):
 
 
 @pytest.fixture
-def gateway(bench, expect):
+def gateway(bench, expect, request):
     """Makes gateways that end with the test; see lab.gateway.Gateway for the knobs."""
     made = []
 
@@ -131,30 +132,43 @@ def gateway(bench, expect):
         one = bench.gateway(start=False, **knobs)
         made.append(one)
         return one.start() if start else one
+    request.node.stash[_GATEWAYS] = made
     yield make
     for one in made:
-        one.stop()
+        bench.forget(one)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_call(item):
+    """Runs after the test's own code, and only if that passed: the logs have a say too."""
+    made = item.stash.get(_GATEWAYS, [])
     problems = []
     for one in made:
-        problems += _unexpected(one, expect)
-    seen = {number for one in made for number in one.error_log.numbers(0)}
-    problems += ["%s was expected and not logged" % number
-                 for number in sorted(expect.required - seen)]
-    for one in made:
-        bench.forget(one)
+        one.stop()                  # what is logged at the end of connections counts as well
+    if made:
+        problems += log_problems(made, item.funcargs["expect"])
+    if "bench" in item.funcargs:
+        bench = item.funcargs["bench"]
+        for server in (bench.cas1, bench.cas2, bench.keeper):
+            problems += server.crashes(0)
+            if not server.running():
+                problems.append("%s has ended" % server.hostname)
     if problems:
-        pytest.fail("in the error log of the gateway:\n" + "\n".join(problems), pytrace=False)
+        pytest.fail("the logs say:\n" + "\n".join(problems), pytrace=False)
 
 
-def _unexpected(server, expect):
-    """What the log of a gateway has no leave to say."""
+def log_problems(servers, expect):
+    """What the logs of gateways have no leave to say, and what they should have said."""
+    problems, seen = [], set()
     known = expect.required | expect.allowed
-    problems = server.crashes(0)
-    problems += [entry.line for entry in server.error_log.entries(0)
-                 if entry.number and entry.serious and entry.number not in known]
-    problems += [entry.line for entry in server.error_log.entries(0)
-                 if entry.level in ("emerg", "alert") and not entry.number]
-    return problems
+    for server in servers:
+        entries = server.error_log.entries(0)
+        seen |= {entry.number for entry in entries}
+        problems += server.crashes(0)
+        problems += [entry.line for entry in entries if entry.serious and (
+            entry.number not in known if entry.number else entry.level in ("emerg", "alert"))]
+    return problems + ["%s was expected and not logged" % number
+                       for number in sorted(expect.required - seen)]
 
 
 @pytest.fixture
@@ -204,16 +218,6 @@ def keeper(bench):
     bench.keeper.mark()
     bench.keeper.report(reset=True)
     return bench.keeper
-
-
-@pytest.fixture(autouse=True)
-def _backends_sound(bench):
-    """No back end and no controller may have crashed, whatever a test did."""
-    yield
-    for server in (bench.cas1, bench.cas2, bench.keeper):
-        crashes = server.crashes(0)
-        assert not crashes, "\n".join(crashes)
-        assert server.running(), "%s has ended\n%s" % (server.hostname, server.error_log.tail())
 
 
 @pytest.hookimpl(hookwrapper=True)

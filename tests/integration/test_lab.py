@@ -2,12 +2,14 @@
 """The bench proves itself: each part does what the tests of the module rely on."""
 import hashlib
 import os
+import signal
 import subprocess
 import threading
 
 import pytest
 
-from lab import kerberos, namespace, pki as shapes, wbxml
+import conftest
+from lab import kerberos, module, namespace, pki as shapes, wbxml
 from lab.log import ErrorLog
 from lab.process import listens, run, wait_until
 
@@ -308,6 +310,12 @@ def test_standin_knows_the_user_and_the_request(direct, cas1, ticket):
     assert seen["user"] == "alice@CONTOSO.TEST" and seen["complete"]
 
 
+def test_standin_takes_a_ticket_with_a_large_pac(direct, cas1, ticket):
+    ticket("many", "cas1")
+    assert direct(cas1).options(options=NEGOTIATE).user == "many@CONTOSO.TEST"
+    assert len(dict(cas1.requests()[-1]["headers"])["Authorization"]) > 3000
+
+
 def test_standin_refuses_a_token_seen_before(bench, direct, cas1, ticket):
     ticket("alice", "cas1")
     phone = direct(cas1)
@@ -386,47 +394,48 @@ def test_standin_plays_what_is_asked(direct, cas1, ticket):
     assert early.status == 403 and early.headers.get("Connection") == "close"
 
 
+def test_standin_by_hand(bench, tmp_path):
+    one = bench.servers.issue("cas5.contoso.test", dns="cas5.contoso.test", eku="serverAuth")
+    script = subprocess.Popen(
+        ["/usr/bin/python3", "-m", "lab.exchange", "--folder", bench.folder + "/byhand",
+         "--hostname", "cas5.contoso.test", "--address", "10.77.0.15", "--port", "8443",
+         "--keytab", bench.exchange_keytab, "--certificate", one.chain, "--key", one.key],
+        cwd=os.path.dirname(__file__), stdout=subprocess.PIPE)
+    try:
+        assert script.stdout.readline() == b"https://cas5.contoso.test:8443 on 10.77.0.15:8443\n"
+        assert listens("10.77.0.15", 8443)
+    finally:
+        script.send_signal(signal.SIGINT)
+        assert script.wait(10) == 0
+    assert not listens("10.77.0.15", 8443)
+
+
 # ---- the acceptor that keeps identities ------------------------------------------------------------
 
-class _TokenSource:
-    """Tokens of a user for the keeper, one after the other."""
-
-    def __init__(self, bench, client, user, folder):
-        import gssapi
-        self._gssapi = gssapi
-        path = os.path.join(folder, user)
-        done = client.impersonate(user, bench.keytab, "HTTP/cas3.contoso.test", path)
-        assert done.returncode == 0, done.stderr
-        self._credential = gssapi.Credentials(usage="initiate", store={"ccache": "FILE:" + path})
-        self._name = gssapi.Name("HTTP@cas3.contoso.test",
-                                 gssapi.NameType.hostbased_service)
-
-    def header(self):
-        import base64
-        mechanism = self._gssapi.OID.from_int_seq("1.3.6.1.5.5.2")
-        context = self._gssapi.SecurityContext(name=self._name, creds=self._credential,
-                                               mech=mechanism, usage="initiate")
-        return {"Authorization": "Negotiate " + base64.b64encode(context.step()).decode()}
-
-
 @pytest.fixture
-def tokens(bench, client, tmp_path, monkeypatch):
-    monkeypatch.setenv("KRB5_CONFIG", bench.krb5)
-    return lambda user: _TokenSource(bench, client, user, str(tmp_path))
+def token(direct, keeper, ticket):
+    """A header with a user's token for the keeper, which takes one more than once."""
+    def make(user):
+        ticket(user, "cas3")
+        assert direct(keeper).options(options=NEGOTIATE).user == user + "@CONTOSO.TEST"
+        header = {"Authorization": dict(keeper.requests()[-1]["headers"])["Authorization"]}
+        keeper.report(reset=True)
+        return header
+    return make
 
 
-def test_keeper_keeps_the_first_identity(direct, keeper, tokens):
-    alice, bob = tokens("alice"), tokens("bob")
+def test_keeper_keeps_the_first_identity(direct, keeper, token):
+    alice, bob = token("alice"), token("bob")
     with direct(keeper).connect() as connection:
-        first = connection.request("GET", "/", headers=alice.header())
+        first = connection.request("GET", "/", headers=alice)
         without = connection.request("GET", "/")
-        foreign = connection.request("GET", "/", headers=bob.header())
-        own = connection.request("GET", "/", headers=alice.header())
+        foreign = connection.request("GET", "/", headers=bob)
+        own = connection.request("GET", "/", headers=alice)
     assert [one.user for one in (first, without, foreign, own)] == ["alice@CONTOSO.TEST"] * 4
     assert foreign.headers.get("X-Keeper-Token") == "bob@CONTOSO.TEST"
     with direct(keeper).connect() as connection:
         assert connection.request("GET", "/").status == 401
-        assert connection.request("GET", "/", headers=bob.header()).user == "bob@CONTOSO.TEST"
+        assert connection.request("GET", "/", headers=bob).user == "bob@CONTOSO.TEST"
         broken = connection.request("GET", "/", headers={"Authorization": "Negotiate AAAA"})
         assert broken.status == 401
     assert keeper.report() == {
@@ -434,15 +443,14 @@ def test_keeper_keeps_the_first_identity(direct, keeper, tokens):
         "foreign_connections": 1, "refused": 1, "failed": 1}
 
 
-def test_keeper_counts_in_all_threads_and_processes(direct, keeper, tokens):
-    source = tokens("carol")
-    headers = [source.header() for _ in range(80)]
+def test_keeper_counts_in_all_threads_and_processes(direct, keeper, token):
+    header = token("carol")
 
-    def client(share):
+    def client():
         with direct(keeper).connect() as connection:
-            for header in share:
+            for _ in range(10):
                 assert connection.request("GET", "/", headers=header).status == 200
-    workers = [threading.Thread(target=client, args=(headers[i::8],)) for i in range(8)]
+    workers = [threading.Thread(target=client) for _ in range(8)]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -577,8 +585,6 @@ def test_error_log_is_read_by_number_and_level(tmp_path):
 
 
 def test_a_gateway_that_logs_something_else_fails_its_test(tmp_path):
-    from conftest import Expectation, _unexpected
-
     class Server:
         error_log = ErrorLog(str(tmp_path / "error.log"))
 
@@ -587,7 +593,52 @@ def test_a_gateway_that_logs_something_else_fails_its_test(tmp_path):
     (tmp_path / "error.log").write_text(
         "[t] [eas_cba:error] [pid 1] EAS0503: account disabled\n"
         "[t] [eas_cba:info] [pid 1] EAS0001: ready\n")
-    expect = Expectation()
-    assert len(_unexpected(Server(), expect)) == 1
+    expect = conftest.Expectation()
+    assert len(conftest.log_problems([Server()], expect)) == 1
     expect("0503")
-    assert _unexpected(Server(), expect) == []
+    assert conftest.log_problems([Server()], expect) == []
+    expect("EAS0301")
+    assert conftest.log_problems([Server()], expect) == ["EAS0301 was expected and not logged"]
+
+
+_BROKEN = """
+#include <stdlib.h>
+#include <httpd.h>
+
+#include <http_config.h>
+#include <http_request.h>
+
+static int broken(request_rec *r)
+{
+    char *room = malloc(10);
+    volatile char *beyond = room + r->proto_num % 7 + 10;
+    *beyond = 1;
+    free(room);
+    return DECLINED;
+}
+
+static void hooks(apr_pool_t *p)
+{
+    (void)p;
+    ap_hook_fixups(broken, NULL, NULL, APR_HOOK_FIRST);
+}
+
+AP_DECLARE_MODULE(eas_cba) = {
+    STANDARD20_MODULE_STUFF, NULL, NULL, NULL, NULL, NULL, hooks, 0
+};
+"""
+
+
+def test_a_sanitizers_finding_is_seen(bench, phone, tmp_path):
+    source = tmp_path / "broken.c"
+    source.write_text(_BROKEN)
+    module.Build("broken", str(tmp_path), source=str(source),
+                 flags=["-fsanitize=address,undefined", "-g"]).path()
+    server = bench.gateway(binary=str(tmp_path / "broken.so"), settings="", protect="")
+    try:
+        assert "libasan" in server.env["LD_PRELOAD"]
+        assert phone().options().error
+        wait_until(lambda: any("AH00052" in line for line in server.crashes(0)), "child's end")
+        assert any("AddressSanitizer: heap-buffer-overflow" in line for line in server.crashes(0))
+    finally:
+        bench.forget(server)

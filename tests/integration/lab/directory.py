@@ -270,8 +270,9 @@ class Directory(Controller):
         """DN of an account by its sAMAccountName; a DN is returned as it is."""
         if "=" in name:
             return name
-        found = self._database.search(base=BASE, expression="(sAMAccountName=%s)" % name,
-                                      attrs=["dn"])
+        import ldb
+        found = self._database.search(base=BASE, attrs=["dn"], expression="(sAMAccountName=%s)"
+                                      % ldb.binary_encode(name))
         assert len(found) == 1, "%d accounts are called %s" % (len(found), name)
         return str(found[0].dn)
 
@@ -305,7 +306,7 @@ class Directory(Controller):
         """
         if upn == "":
             upn = "%s@%s" % (name, namespace.DOMAIN)
-        message = {"dn": dn or "CN=%s,%s" % (name, USERS), "objectClass": "user",
+        message = {"dn": dn or _dn(name, USERS), "objectClass": "user",
                    "sAMAccountName": name, "userAccountControl": str(uac), **attributes}
         if upn is not None:
             message["userPrincipalName"] = upn
@@ -317,12 +318,12 @@ class Directory(Controller):
     def add_computer(self, name, upn=None, **attributes):
         """Adds a workstation account `name$` and returns its Account."""
         return self.add_user(name + "$", upn=upn, uac=WORKSTATION,
-                             dn="CN=%s,CN=Computers,%s" % (name, BASE),
+                             dn=_dn(name, "CN=Computers," + BASE),
                              **{"objectClass": "computer", **attributes})
 
     def add_group(self, name, members=(), **attributes):
         """Adds a global security group and returns its DN."""
-        message = {"dn": "CN=%s,%s" % (name, USERS), "objectClass": "group",
+        message = {"dn": _dn(name, USERS), "objectClass": "group",
                    "sAMAccountName": name, **attributes}
         if members:
             message["member"] = [self.dn(member) for member in members]
@@ -352,7 +353,7 @@ class Directory(Controller):
     def rename(self, name, new, upn=""):
         """Gives an account another sAMAccountName, CN and UPN (see add_user); the SID stays."""
         old = self.dn(name)
-        dn = "CN=%s,%s" % (new, old.split(",", 1)[1])
+        dn = _dn(new, re.split(r"(?<!\\),", old, maxsplit=1)[1])
         self._database.rename(old, dn)
         self.modify(dn, sAMAccountName=new,
                     userPrincipalName="%s@%s" % (new, namespace.DOMAIN) if upn == "" else upn)
@@ -409,6 +410,11 @@ class Directory(Controller):
         """New keys for an account, and a keytab with them in the place of the old one."""
         self.set_password(name)
         return self.export_keytab(path, *(principals or (name,)), owner=owner)
+
+
+def _dn(name, parent):
+    """DN of an entry by its common name, whatever characters that has (RFC 4514 section 2.4)."""
+    return "CN=%s,%s" % (re.sub(r'([,+"\\<>;=]|^[ #]| $)', r"\\\1", name), parent)
 
 
 def _nt_time(year):

@@ -33,10 +33,10 @@ def shared(name):
 class Build:
     """A module of the bench being compiled; `path()` waits for it."""
 
-    def __init__(self, name, folder):
-        source = os.path.join(SOURCES, name + ".c")
+    def __init__(self, name, folder, source=None, flags=()):
+        source = source or os.path.join(SOURCES, name + ".c")
         self._target = os.path.join(folder, name + ".so")
-        flags = []
+        flags = list(flags)
         for variable in ("CFLAGS", "EXTRA_CPPFLAGS", "EXTRA_INCLUDES"):
             flags += apxs(variable).split()
         self._process = subprocess.Popen(

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 
-MARK = "EAS_LAB_NAMESPACE"
+MARK = "EAS_LAB_NAMESPACE"        # value: the process id outside that holds the namespaces
 WORK = "/run/eas-lab"
 DOMAIN = "contoso.test"
 
@@ -35,7 +35,8 @@ ADDRESSES = {
 PROGRAMS = {
     "unshare": "util-linux", "ip": "iproute2", "openssl": "openssl", "curl": "curl",
     "apxs": "apache2-dev", "gcc": "gcc", "samba": "samba", "samba-tool": "samba",
-    "kinit": "krb5-user", "kvno": "krb5-user", "ldapsearch": "ldap-utils",
+    "kinit": "krb5-user", "kvno": "krb5-user", "ldapsearch": "ldap-utils", "ps": "procps",
+    "wbxml2xml": "libwbxml2-utils",
 }
 #: The same for what is no program; shell patterns.
 FILES = {
@@ -62,7 +63,13 @@ def address(name):
 
 def inside():
     """True in a process that runs inside the namespaces."""
-    return os.environ.get(MARK) == "1"
+    return MARK in os.environ
+
+
+def entrance():
+    """Process id, as seen from outside, through which a shell of the machine gets in:
+    `nsenter -t PID -m -n curl …`."""
+    return int(os.environ[MARK])
 
 
 def missing():
@@ -103,7 +110,7 @@ def _leave_for_namespace():
         sys.exit("%s: cannot make namespaces here (a container needs CAP_SYS_ADMIN): %s"
                  % (sys.argv[0], probe.stderr.decode("utf-8", "replace").strip()))
     sys.stdout.flush()
-    os.environ[MARK] = "1"
+    os.environ[MARK] = str(os.getpid())      # exec keeps it: unshare lives as long as we do
     os.execvp(unshare[0], unshare + [sys.executable] + sys.argv)
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import ssl
+import struct
 import time
 
 from . import namespace, wbxml
@@ -332,6 +333,12 @@ class Connection:
                           response.read(), time.monotonic() - begin, "1.1")
         except (OSError, http.client.HTTPException) as problem:
             return Answer(error="%s: %s" % (type(problem).__name__, problem))
+
+    def abort(self):
+        """Closes as a phone does that lost its network's favour: a reset, without TLS's farewell."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(self.socket.detach())
+        self._http.sock = None
 
     def close(self):
         """Closes in an orderly way."""
