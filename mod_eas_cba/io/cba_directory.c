@@ -14,12 +14,13 @@
 #include "cba_ldap.h"
 #include "cba_srv.h"
 
-#define SERVERS_MAX 64       /* named ones, or all that DNS ever told */
-#define REST_MS 5000         /* a server that failed is left alone so long */
-#define DISCOVERY_MS 300000  /* SRV records are asked for again after this time */
+#define SERVERS_MAX        64     /* named ones, or all that DNS ever told */
+#define REST_MS            5000   /* a server that failed is left alone so long */
+#define DISCOVERY_MS       300000 /* SRV records are asked for again after this time */
 #define DISCOVERY_AGAIN_MS 30000
-/* A connection lives no longer than this, busy or not: a domain controller closes idle ones after 900 s (MS-ADTS 3.1.1.3.4.6,
- * MaxConnIdleTime), the ticket of its bind ends some day, and the preferred server gets its clients back. */
+/* A connection lives no longer than this, busy or not: a domain controller closes idle ones after
+ * 900 s (MS-ADTS 3.1.1.3.4.6, MaxConnIdleTime), the ticket of its bind ends some day, and the
+ * preferred server gets its clients back. */
 #define LIFE_MS 600000
 
 struct server {
@@ -65,10 +66,11 @@ struct cba_directory {
     int64_t discover_ms; /* when to ask again */
 };
 
-/* --- making and ending ------------------------------------------------------------------------- */
+/* --- making and ending --- */
 
 /* The lock is held, or nobody else knows the directory yet. NULL: out of memory or of places. */
-static struct server *server_add(struct cba_directory *directory, const char *name, uint16_t port, bool tls)
+static struct server *server_add(struct cba_directory *directory, const char *name, uint16_t port,
+                                 bool tls)
 {
     struct server *server;
 
@@ -99,18 +101,23 @@ static struct server *server_add(struct cba_directory *directory, const char *na
     return server;
 }
 
-static enum cba_reason add_uri(struct cba_directory *directory, const char *uri, struct cba_result *result)
+static enum cba_reason add_uri(struct cba_directory *directory, const char *uri,
+                               struct cba_result *result)
 {
     LDAPURLDesc *url = NULL;
     struct server *server = NULL;
     bool tls, ok;
 
-    ok = ldap_url_parse(uri, &url) == LDAP_SUCCESS && url->lud_host && url->lud_host[0] && url->lud_port >= 0 &&
-         url->lud_port <= UINT16_MAX && (strcmp(url->lud_scheme, "ldap") == 0 || strcmp(url->lud_scheme, "ldaps") == 0);
+    ok = ldap_url_parse(uri, &url) == LDAP_SUCCESS && url->lud_host && url->lud_host[0] &&
+         url->lud_port >= 0 && url->lud_port <= UINT16_MAX &&
+         (strcmp(url->lud_scheme, "ldap") == 0 || strcmp(url->lud_scheme, "ldaps") == 0);
     if (ok) {
         tls = strcmp(url->lud_scheme, "ldaps") == 0;
         server = server_add(directory, url->lud_host,
-                            (uint16_t)(url->lud_port ? url->lud_port : tls ? LDAPS_PORT : LDAP_PORT), tls);
+                            (uint16_t)(url->lud_port ? url->lud_port
+                                       : tls         ? LDAPS_PORT
+                                                     : LDAP_PORT),
+                            tls);
     }
     ldap_free_urldesc(url);
     if (!ok) {
@@ -148,7 +155,8 @@ static bool init_locks(struct cba_directory *directory)
     if (pthread_condattr_init(&attr)) {
         return false;
     }
-    ok = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0 && pthread_mutex_init(&directory->lock, NULL) == 0;
+    ok = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0 &&
+         pthread_mutex_init(&directory->lock, NULL) == 0;
     if (ok && pthread_cond_init(&directory->change, &attr)) {
         pthread_mutex_destroy(&directory->lock);
         ok = false;
@@ -162,8 +170,9 @@ static const char *copy(apr_pool_t *pool, const char *text)
     return text ? apr_pstrdup(pool, text) : NULL;
 }
 
-enum cba_reason cba_directory_create(apr_pool_t *pool, const struct cba_directory_conf *conf, struct cba_service *service,
-                                     struct cba_directory **out, struct cba_result *result)
+enum cba_reason cba_directory_create(apr_pool_t *pool, const struct cba_directory_conf *conf,
+                                     struct cba_service *service, struct cba_directory **out,
+                                     struct cba_result *result)
 {
     struct cba_directory *directory = apr_pcalloc(pool, sizeof *directory);
     enum cba_reason reason = CBA_R_OK;
@@ -207,7 +216,7 @@ enum cba_reason cba_directory_create(apr_pool_t *pool, const struct cba_director
     return CBA_R_OK;
 }
 
-/* --- waiting ---------------------------------------------------------------------------------- */
+/* --- waiting --- */
 
 /* Waits for a change; the lock is held before and after. False: the deadline is over. */
 static bool wait_change(struct cba_directory *directory, struct cba_deadline deadline)
@@ -217,7 +226,7 @@ static bool wait_change(struct cba_directory *directory, struct cba_deadline dea
     return pthread_cond_timedwait(&directory->change, &directory->lock, &at) != ETIMEDOUT;
 }
 
-/* --- the pool ---------------------------------------------------------------------------------- */
+/* --- the pool --- */
 
 static bool outlived(const struct slot *slot, int64_t now)
 {
@@ -248,7 +257,8 @@ static void slot_close(struct slot *slot)
     slot->server = NULL;
 }
 
-/* Unlinks a slot with a connection that has outlived its time; NULL: there is none. The lock is held. */
+/* Unlinks a slot with a connection that has outlived its time; NULL: there is none. The lock is
+ * held. */
 static struct slot *slot_outlived(struct cba_directory *directory, int64_t now)
 {
     for (struct slot **at = &directory->free; *at && (*at)->ldap; at = &(*at)->next) {
@@ -262,7 +272,8 @@ static struct slot *slot_outlived(struct cba_directory *directory, int64_t now)
     return NULL;
 }
 
-/* Puts a slot back: with a connection on top, without one to the end, so that connections are used before new ones are made. */
+/* Puts a slot back: with a connection on top, without one to the end, so that connections are used
+ * before new ones are made. */
 static void slot_give(struct cba_directory *directory, struct slot *slot)
 {
     int64_t now = cba_deadline_clock_ms();
@@ -286,7 +297,7 @@ static void slot_give(struct cba_directory *directory, struct slot *slot)
     }
 }
 
-/* --- servers ----------------------------------------------------------------------------------- */
+/* --- servers --- */
 
 static void server_failed(struct server *server)
 {
@@ -298,7 +309,8 @@ static void server_answered(struct server *server)
     atomic_store(&server->rest_until, 0);
 }
 
-/* Is it this server's turn? When its rest is over, one request tries it, and the others go on leaving it alone until that one knows. */
+/* Is it this server's turn? When its rest is over, one request tries it, and the others go on
+ * leaving it alone until that one knows. */
 static bool server_rested(struct server *server)
 {
     long long until = atomic_load(&server->rest_until);
@@ -307,11 +319,13 @@ static bool server_rested(struct server *server)
     if (until == 0) {
         return true;
     }
-    return now >= until && atomic_compare_exchange_strong(&server->rest_until, &until, now + REST_MS);
+    return now >= until &&
+           atomic_compare_exchange_strong(&server->rest_until, &until, now + REST_MS);
 }
 
 /* Asks DNS for the domain's servers; the lock is held, but not while asking. */
-static enum cba_reason discover(struct cba_directory *directory, struct cba_deadline deadline, struct cba_result *result)
+static enum cba_reason discover(struct cba_directory *directory, struct cba_deadline deadline,
+                                struct cba_result *result)
 {
     struct cba_srv found[CBA_SRV_MAX];
     size_t count = 0, kept = 0;
@@ -331,23 +345,26 @@ static enum cba_reason discover(struct cba_directory *directory, struct cba_dead
     if (kept > 0) {
         directory->order_count = kept;
     }
-    directory->discover_ms = cba_deadline_clock_ms() + (kept > 0 ? DISCOVERY_MS : DISCOVERY_AGAIN_MS);
+    directory->discover_ms =
+        cba_deadline_clock_ms() + (kept > 0 ? DISCOVERY_MS : DISCOVERY_AGAIN_MS);
     directory->discovering = false;
     pthread_cond_broadcast(&directory->change);
     return reason;
 }
 
-static enum cba_reason list_servers(struct cba_directory *directory, struct cba_deadline deadline, struct candidates *list,
-                                    struct cba_result *result)
+static enum cba_reason list_servers(struct cba_directory *directory, struct cba_deadline deadline,
+                                    struct candidates *list, struct cba_result *result)
 {
     enum cba_reason reason = CBA_R_OK;
 
     memset(list, 0, sizeof *list);
     pthread_mutex_lock(&directory->lock);
-    while (directory->domain && directory->order_count == 0 && directory->discovering && wait_change(directory, deadline)) {
+    while (directory->domain && directory->order_count == 0 && directory->discovering &&
+           wait_change(directory, deadline)) {
         ;
     }
-    if (directory->domain && !directory->discovering && cba_deadline_clock_ms() >= directory->discover_ms) {
+    if (directory->domain && !directory->discovering &&
+        cba_deadline_clock_ms() >= directory->discover_ms) {
         reason = discover(directory, deadline, result);
     }
     list->count = directory->order_count;
@@ -363,7 +380,8 @@ static enum cba_reason list_servers(struct cba_directory *directory, struct cba_
     return reason;
 }
 
-/* The next server to try: first those that nothing is wrong with, then, better than nothing, the others. */
+/* The next server to try: first those that nothing is wrong with, then, better than nothing, the
+ * others. */
 static struct server *next_server(struct candidates *list)
 {
     for (size_t i = 0; i < list->count; i++) {
@@ -391,12 +409,14 @@ static size_t untried(const struct candidates *list)
     return count;
 }
 
-/* --- one request ------------------------------------------------------------------------------- */
+/* --- one request --- */
 
-/* What one attempt may take of the time when more others may have to follow: the first ones get the most, each gets some. */
+/* What one attempt may take of the time when more others may have to follow: the first ones get the
+ * most, each gets some. */
 static struct cba_deadline share_of(struct cba_deadline deadline, size_t others)
 {
-    return cba_deadline_within(deadline, cba_deadline_left_ms(deadline) / (others < 2 ? (int)others + 1 : 3));
+    return cba_deadline_within(deadline,
+                               cba_deadline_left_ms(deadline) / (others < 2 ? (int)others + 1 : 3));
 }
 
 /* Would another server give a better answer? */
@@ -411,9 +431,12 @@ static bool others_may_do_better(const struct cba_directory *directory, enum cba
     case CBA_R_KRB_SPN_UNKNOWN: /* the ldap/ SPN of this server */
     case CBA_R_KRB_ENCTYPE:
     case CBA_R_KRB_TOKEN:
+    case CBA_R_KRB_TIMEOUT: /* of this server's share; the KDC that was silent is not asked again at
+                               once */
         return true;
     case CBA_R_DIR_BIND:
-        /* A wrong password is wrong everywhere, and each try counts towards the lock-out of the account. */
+        /* A wrong password is wrong everywhere, and each try counts towards the lock-out of the
+         * account. */
         return directory->conf.bind_dn == NULL;
     default:
         return false;
@@ -425,11 +448,13 @@ static void append(struct cba_result *all, const struct cba_result *one)
 {
     struct cba_result before = *all;
 
-    cba_result_set(all, "%s%s%s", before.detail, before.detail[0] && one->detail[0] ? "; " : "", one->detail);
+    cba_result_set(all, "%s%s%s", before.detail, before.detail[0] && one->detail[0] ? "; " : "",
+                   one->detail);
 }
 
 /* Asks the slot's connection. Afterwards it is NULL unless it may be used again. */
-static enum cba_reason ask(struct slot *slot, const struct cba_cert *cert, struct cba_deadline deadline, struct cba_answer *answer,
+static enum cba_reason ask(struct slot *slot, const struct cba_cert *cert,
+                           struct cba_deadline deadline, struct cba_answer *answer,
                            struct cba_result *result)
 {
     enum cba_reason reason = cba_ldap_find(slot->ldap, cert, deadline, answer, result);
@@ -441,8 +466,9 @@ static enum cba_reason ask(struct slot *slot, const struct cba_cert *cert, struc
 }
 
 /* Servers one after the other until one answers or the time is over. */
-static enum cba_reason ask_anew(struct cba_directory *directory, struct slot *slot, const struct cba_cert *cert,
-                                struct cba_deadline deadline, struct cba_answer *answer, struct cba_result *result)
+static enum cba_reason ask_anew(struct cba_directory *directory, struct slot *slot,
+                                const struct cba_cert *cert, struct cba_deadline deadline,
+                                struct cba_answer *answer, struct cba_result *result)
 {
     struct cba_result one = {""};
     struct candidates list;
@@ -458,7 +484,8 @@ static enum cba_reason ask_anew(struct cba_directory *directory, struct slot *sl
         struct cba_deadline share = share_of(deadline, untried(&list));
 
         one = (struct cba_result){""};
-        reason = cba_ldap_open(server->host, server->tls, &directory->conf, directory->service, share, &slot->ldap, &one);
+        reason = cba_ldap_open(server->host, server->tls, &directory->conf, directory->service,
+                               share, &slot->ldap, &one);
         if (reason == CBA_R_OK) {
             slot->server = server;
             slot->born_ms = cba_deadline_clock_ms();
@@ -471,7 +498,9 @@ static enum cba_reason ask_anew(struct cba_directory *directory, struct slot *sl
         if (!others_may_do_better(directory, reason)) {
             break;
         }
-        server_failed(server);
+        if (reason != CBA_R_KRB_TIMEOUT) {
+            server_failed(server);
+        }
         append(result, &one);
         one = (struct cba_result){""};
     }
@@ -479,8 +508,9 @@ static enum cba_reason ask_anew(struct cba_directory *directory, struct slot *sl
     return reason;
 }
 
-enum cba_reason cba_directory_find(struct cba_directory *directory, const struct cba_cert *cert, struct cba_deadline deadline,
-                                   struct cba_answer *answer, struct cba_result *result)
+enum cba_reason cba_directory_find(struct cba_directory *directory, const struct cba_cert *cert,
+                                   struct cba_deadline deadline, struct cba_answer *answer,
+                                   struct cba_result *result)
 {
     char filter[CBA_FILTER_MAX + 1];
     struct slot *slot;
@@ -495,7 +525,8 @@ enum cba_reason cba_directory_find(struct cba_directory *directory, const struct
     }
     slot = slot_take(directory, deadline);
     if (!slot) {
-        cba_result_set(result, "all %d connections to the directory are in use", directory->connections);
+        cba_result_set(result, "all %d connections to the directory are in use",
+                       directory->connections);
         return CBA_R_DIR_TIMEOUT;
     }
     if (slot->ldap && (outlived(slot, cba_deadline_clock_ms()) || !cba_ldap_alive(slot->ldap))) {
@@ -504,8 +535,10 @@ enum cba_reason cba_directory_find(struct cba_directory *directory, const struct
     if (slot->ldap) {
         struct server *server = slot->server;
 
-        /* A connection from the pool may have died unseen: at most half of the time, and a new one is tried. */
-        reason = ask(slot, cert, share_of(deadline, directory->domain ? 2 : directory->order_count), answer, result);
+        /* A connection from the pool may have died unseen: at most half of the time, and a new one
+         * is tried. */
+        reason = ask(slot, cert, share_of(deadline, directory->domain ? 2 : directory->order_count),
+                     answer, result);
         if (!slot->ldap && reason == CBA_R_DIR_TIMEOUT) {
             server_failed(server);
         }
@@ -514,5 +547,8 @@ enum cba_reason cba_directory_find(struct cba_directory *directory, const struct
         reason = ask_anew(directory, slot, cert, deadline, answer, result);
     }
     slot_give(directory, slot);
+    if (reason == CBA_R_OK) {
+        result->detail[0] = '\0'; /* what failed on the way does not belong to the answer */
+    }
     return reason;
 }

@@ -17,14 +17,15 @@
 #include <apr_errno.h>
 
 #define ADDRESSES_MAX 8
-#define FRESH_MS 60000 /* addresses are looked up again after this time */
-#define AGAIN_MS 5000  /* and so after a look-up that failed */
+#define FRESH_MS      60000 /* addresses are looked up again after this time */
+#define AGAIN_MS      5000  /* and so after a look-up that failed */
 
-/* Idle connections must notice a peer that vanished, and remind firewalls on the way that they exist. */
-#define KEEPALIVE_IDLE_S 60
+/* Idle connections must notice a peer that vanished, and remind firewalls on the way that they
+ * exist. */
+#define KEEPALIVE_IDLE_S     60
 #define KEEPALIVE_INTERVAL_S 10
-#define KEEPALIVE_PROBES 3
-#define UNACKNOWLEDGED_MS 20000
+#define KEEPALIVE_PROBES     3
+#define UNACKNOWLEDGED_MS    20000
 
 struct address {
     struct sockaddr_storage addr;
@@ -32,7 +33,8 @@ struct address {
     int family;
 };
 
-/* A look-up under way. Its memory belongs to the resolver until gai_error() says that it is over. */
+/* A look-up under way. Its memory belongs to the resolver until gai_error() says that it is over.
+ */
 struct lookup {
     struct gaicb request;
     struct addrinfo hints;
@@ -85,7 +87,8 @@ void cba_host_destroy(struct cba_host *host)
         return;
     }
     if (host->lookup) {
-        /* What cannot be cancelled any more is left behind: the resolver's thread still writes to it. */
+        /* What cannot be cancelled any more is left behind: the resolver's thread still writes to
+         * it. */
         if (gai_cancel(&host->lookup->request) != EAI_NOTCANCELED) {
             lookup_free(host->lookup);
         }
@@ -100,7 +103,7 @@ const char *cba_host_name(const struct cba_host *host)
     return host->name;
 }
 
-/* --- names ------------------------------------------------------------------------------------ */
+/* --- names --- */
 
 /* The lock is held. */
 static int lookup_start(struct cba_host *host)
@@ -187,8 +190,8 @@ static void lookup_wait(struct cba_host *host, struct cba_deadline deadline)
 }
 
 /* Copies the host's addresses, the one to begin with first. */
-static enum cba_reason resolve(struct cba_host *host, struct cba_deadline deadline, struct address *addresses,
-                               size_t *count, struct cba_result *result)
+static enum cba_reason resolve(struct cba_host *host, struct cba_deadline deadline,
+                               struct address *addresses, size_t *count, struct cba_result *result)
 {
     struct cba_deadline soon = cba_deadline_within(deadline, 0);
     bool stale;
@@ -242,7 +245,7 @@ static void begin_elsewhere(struct cba_host *host, const struct address *failed)
     pthread_mutex_unlock(&host->lock);
 }
 
-/* --- connections ------------------------------------------------------------------------------ */
+/* --- connections --- */
 
 static void set_options(int fd)
 {
@@ -259,7 +262,8 @@ static void set_options(int fd)
 
     /* Each is a help, none a need: every wait has its own end. */
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
-        (void)setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof options[i].value);
+        (void)setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+                         sizeof options[i].value);
     }
 }
 
@@ -296,7 +300,8 @@ static int connect_address(const struct address *address, struct cba_deadline de
     return 0;
 }
 
-enum cba_reason cba_host_connect(struct cba_host *host, struct cba_deadline deadline, int *fd, struct cba_result *result)
+enum cba_reason cba_host_connect(struct cba_host *host, struct cba_deadline deadline, int *fd,
+                                 struct cba_result *result)
 {
     struct address addresses[ADDRESSES_MAX];
     size_t count;

@@ -19,10 +19,9 @@
 
 #include "cba_wire.h"
 
-#define URL_MAX (sizeof "ldaps://[]/" + 255)
-#define PASSWORD_MAX 1024
+#define URL_MAX        (sizeof "ldaps://[]/" + 255)
+#define PASSWORD_MAX   1024
 #define ATTRIBUTES_MAX 16 /* of an entry: more than we ask for */
-#define TLS_1_2 0x303     /* LDAP_OPT_X_TLS_PROTOCOL_TLS1_2, which older headers lack */
 
 struct cba_ldap {
     LDAP *ld;
@@ -34,19 +33,52 @@ struct cba_ldap {
     char domain[CBA_DOMAIN_MAX + 1];
 };
 
-/* --- errors ----------------------------------------------------------------------------------- */
+/* --- errors --- */
 
-static enum cba_reason say(struct cba_ldap *ldap, enum cba_reason reason, const char *what, int rc, struct cba_result *result)
+/* The connection is gone; libldap knows no more than that. */
+static enum cba_reason lost(struct cba_ldap *ldap, const char *what, struct cba_result *result)
+{
+    char text[128];
+
+    if (ldap->wire.error && ldap->wire.error != EBADMSG) {
+        cba_result_set(result, "%s: %s: %s", ldap->host, what,
+                       apr_strerror(ldap->wire.error, text, sizeof text));
+        return CBA_R_DIR_UNREACHABLE;
+    }
+    if (ldap->wire.ended) {
+        cba_result_set(result, "%s: %s: the server ended the connection", ldap->host, what);
+        return CBA_R_DIR_UNREACHABLE;
+    }
+    cba_result_set(result, "%s: %s: %s", ldap->host, what,
+                   ldap->wire.error ? "a message that the server did not seal" : "not LDAP");
+    return CBA_R_DIR_ANSWER;
+}
+
+/* libldap with GnuTLS says this of a certificate that is not good, whatever its fault. */
+static const char *explain(const char *text)
+{
+    return strcmp(text, "(unknown error code)") == 0
+               ? "the certificate is not trusted, not valid now, or for another name"
+               : text;
+}
+
+/* What libldap's code rc means; reason: where it means no more than that it failed. */
+static enum cba_reason say(struct cba_ldap *ldap, enum cba_reason reason, const char *what, int rc,
+                           struct cba_result *result)
 {
     char *text = NULL;
 
-    /* The reason follows from the time, whatever libldap made of a read that ended by its deadline. */
+    /* The time tells, whatever libldap made of a read that ended by its deadline. */
     if (ldap->wire.late) {
         cba_result_set(result, "%s: %s: no answer in time", ldap->host, what);
         return CBA_R_DIR_TIMEOUT;
     }
+    if (rc == LDAP_SERVER_DOWN) {
+        return lost(ldap, what, result);
+    }
     (void)ldap_get_option(ldap->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &text);
-    cba_result_set(result, "%s: %s: %s%s%s", ldap->host, what, ldap_err2string(rc), text && *text ? ": " : "", text ? text : "");
+    cba_result_set(result, "%s: %s: %s%s%s", ldap->host, what, ldap_err2string(rc),
+                   text && *text ? ": " : "", text ? explain(text) : "");
     ldap_memfree(text);
     return reason;
 }
@@ -59,17 +91,20 @@ static int last_error(struct cba_ldap *ldap)
     return rc == LDAP_SUCCESS ? LDAP_OTHER : rc;
 }
 
-/* --- one request, one answer ------------------------------------------------------------------- */
+/* --- one request, one answer --- */
 
 /* A request could not be sent. */
-static enum cba_reason unsent(struct cba_ldap *ldap, const char *what, int rc, struct cba_result *result)
+static enum cba_reason unsent(struct cba_ldap *ldap, const char *what, int rc,
+                              struct cba_result *result)
 {
     ldap->usable = false;
-    return rc == LDAP_NO_MEMORY ? CBA_R_LIFE_MEMORY : say(ldap, CBA_R_DIR_UNREACHABLE, what, rc, result);
+    return rc == LDAP_NO_MEMORY ? CBA_R_LIFE_MEMORY
+                                : say(ldap, CBA_R_DIR_UNREACHABLE, what, rc, result);
 }
 
 /* The next message that answers msgid; the caller frees it. */
-static enum cba_reason receive(struct cba_ldap *ldap, int msgid, const char *what, LDAPMessage **message, struct cba_result *result)
+static enum cba_reason receive(struct cba_ldap *ldap, int msgid, const char *what,
+                               LDAPMessage **message, struct cba_result *result)
 {
     int left = cba_deadline_left_ms(ldap->wire.deadline);
     struct timeval timeout = {left / 1000, (left % 1000) * 1000};
@@ -82,7 +117,8 @@ static enum cba_reason receive(struct cba_ldap *ldap, int msgid, const char *wha
     if (rc == 0) {
         ldap->wire.late = true;
     }
-    return say(ldap, CBA_R_DIR_UNREACHABLE, what, rc == 0 ? LDAP_TIMEOUT : last_error(ldap), result);
+    return say(ldap, CBA_R_DIR_UNREACHABLE, what, rc == 0 ? LDAP_TIMEOUT : last_error(ldap),
+               result);
 }
 
 /* The result code of a message that ends an operation. */
@@ -94,7 +130,7 @@ static int result_code(struct cba_ldap *ldap, LDAPMessage *message)
     return rc == LDAP_SUCCESS ? code : rc;
 }
 
-/* --- TLS -------------------------------------------------------------------------------------- */
+/* --- TLS --- */
 
 /* The CAs of the system: what ldap.conf names, else those of OpenSSL. */
 static int set_system_ca(LDAP *ld)
@@ -119,43 +155,52 @@ static int set_system_ca(LDAP *ld)
     return rc;
 }
 
-/* libldap of Debian uses GnuTLS, which knows the oldest version only as part of its priorities. */
-static int set_tls_version(LDAP *ld)
+/* The handle gets a context of its own; without one it would share the process's, with other CAs
+ * and other demands. */
+static enum cba_reason set_tls(struct cba_ldap *ldap, const char *ca_file,
+                               struct cba_result *result)
 {
-    static const int oldest = TLS_1_2;
-    char *package = NULL;
-    bool gnutls;
-
-    (void)ldap_get_option(ld, LDAP_OPT_X_TLS_PACKAGE, &package);
-    gnutls = package && strcmp(package, "GnuTLS") == 0;
-    ldap_memfree(package);
-    return gnutls ? ldap_set_option(ld, LDAP_OPT_X_TLS_CIPHER_SUITE, "NORMAL:-VERS-TLS1.0:-VERS-TLS1.1")
-                  : ldap_set_option(ld, LDAP_OPT_X_TLS_PROTOCOL_MIN, &oldest);
-}
-
-/* The handle gets a context of its own; without one it would share the process's, with other CAs and other demands. */
-static enum cba_reason set_tls(struct cba_ldap *ldap, const char *ca_file, struct cba_result *result)
-{
-    static const int demand = LDAP_OPT_X_TLS_DEMAND, san_first = LDAP_OPT_X_TLS_TRY, client = 0;
+    static const int demand = LDAP_OPT_X_TLS_DEMAND, san_first = LDAP_OPT_X_TLS_TRY,
+                     oldest = LDAP_OPT_X_TLS_PROTOCOL_TLS1_2, client = 0;
     LDAP *ld = ldap->ld;
 
     /* A subject's CN counts only where there is no subjectAltName (RFC 6125 6.4.4). */
     if (ldap_set_option(ld, LDAP_OPT_X_TLS_REQUIRE_CERT, &demand) != LDAP_OPT_SUCCESS ||
         ldap_set_option(ld, LDAP_OPT_X_TLS_REQUIRE_SAN, &san_first) != LDAP_OPT_SUCCESS ||
-        set_tls_version(ld) != LDAP_OPT_SUCCESS ||
-        (ca_file ? ldap_set_option(ld, LDAP_OPT_X_TLS_CACERTFILE, ca_file) : set_system_ca(ld)) != LDAP_OPT_SUCCESS ||
+        ldap_set_option(ld, LDAP_OPT_X_TLS_PROTOCOL_MIN, &oldest) != LDAP_OPT_SUCCESS ||
+        (ca_file ? ldap_set_option(ld, LDAP_OPT_X_TLS_CACERTFILE, ca_file) : set_system_ca(ld)) !=
+            LDAP_OPT_SUCCESS ||
         ldap_set_option(ld, LDAP_OPT_X_TLS_NEWCTX, &client) != LDAP_OPT_SUCCESS) {
-        cba_result_set(result, "%s: TLS cannot be set up with the CAs of %s", ldap->host, ca_file ? ca_file : "the system");
+        cba_result_set(result, "%s: TLS cannot be set up with the CAs of %s", ldap->host,
+                       ca_file ? ca_file : "the system");
         return CBA_R_DIR_TLS;
     }
     return CBA_R_OK;
+}
+
+/* libldap with GnuTLS, as on Debian, ignores the oldest version (but in its cipher list, and leaks
+ * that). */
+static enum cba_reason check_version(struct cba_ldap *ldap, struct cba_result *result)
+{
+    char *version = NULL;
+    bool good;
+
+    (void)ldap_get_option(ldap->ld, LDAP_OPT_X_TLS_VERSION, &version);
+    good = version && (strstr(version, "1.2") || strstr(version, "1.3"));
+    if (!good) {
+        cba_result_set(result, "%s: TLS: the server speaks %s; 1.2 is the oldest that counts",
+                       ldap->host, version ? version : "none");
+    }
+    ldap_memfree(version);
+    return good ? CBA_R_OK : CBA_R_DIR_TLS;
 }
 
 static enum cba_reason handshake(struct cba_ldap *ldap, struct cba_result *result)
 {
     int rc = ldap_install_tls(ldap->ld);
 
-    return rc == LDAP_SUCCESS ? CBA_R_OK : say(ldap, CBA_R_DIR_TLS, "TLS", rc, result);
+    return rc == LDAP_SUCCESS ? check_version(ldap, result)
+                              : say(ldap, CBA_R_DIR_TLS, "TLS", rc, result);
 }
 
 /* RFC 4511 4.14 */
@@ -174,13 +219,15 @@ static enum cba_reason start_tls(struct cba_ldap *ldap, struct cba_result *resul
     }
     rc = result_code(ldap, message);
     ldap_msgfree(message);
-    return rc == LDAP_SUCCESS ? handshake(ldap, result) : say(ldap, CBA_R_DIR_TLS, "StartTLS", rc, result);
+    return rc == LDAP_SUCCESS ? handshake(ldap, result)
+                              : say(ldap, CBA_R_DIR_TLS, "StartTLS", rc, result);
 }
 
-/* Channel binding tls-server-end-point (RFC 5929 4.1): the hash of the server's certificate, by the hash function of its
- * signature, but SHA-256 for MD5 and SHA-1. 0: it has none. */
+/* Channel binding tls-server-end-point (RFC 5929 4.1): the hash of the server's certificate, by the
+ * hash function of its signature, but SHA-256 for MD5 and SHA-1. 0: it has none. */
 #define BINDING_PREFIX "tls-server-end-point:"
-static size_t bindings(struct cba_ldap *ldap, unsigned char out[sizeof BINDING_PREFIX + EVP_MAX_MD_SIZE])
+static size_t bindings(struct cba_ldap *ldap,
+                       unsigned char out[sizeof BINDING_PREFIX + EVP_MAX_MD_SIZE])
 {
     struct berval der = {0, NULL};
     const unsigned char *in;
@@ -189,7 +236,8 @@ static size_t bindings(struct cba_ldap *ldap, unsigned char out[sizeof BINDING_P
     int nid = NID_undef;
     unsigned len = 0;
 
-    if (ldap_get_option(ldap->ld, LDAP_OPT_X_TLS_PEERCERT, &der) != LDAP_OPT_SUCCESS || !der.bv_val) {
+    if (ldap_get_option(ldap->ld, LDAP_OPT_X_TLS_PEERCERT, &der) != LDAP_OPT_SUCCESS ||
+        !der.bv_val) {
         return 0;
     }
     in = (const unsigned char *)der.bv_val;
@@ -198,7 +246,8 @@ static size_t bindings(struct cba_ldap *ldap, unsigned char out[sizeof BINDING_P
         md = nid == NID_md5 || nid == NID_sha1 ? EVP_sha256() : EVP_get_digestbynid(nid);
     }
     memcpy(out, BINDING_PREFIX, sizeof BINDING_PREFIX - 1);
-    if (!md || !EVP_Digest(der.bv_val, der.bv_len, out + sizeof BINDING_PREFIX - 1, &len, md, NULL)) {
+    if (!md ||
+        !EVP_Digest(der.bv_val, der.bv_len, out + sizeof BINDING_PREFIX - 1, &len, md, NULL)) {
         len = 0;
     }
     X509_free(cert);
@@ -206,11 +255,13 @@ static size_t bindings(struct cba_ldap *ldap, unsigned char out[sizeof BINDING_P
     return len ? sizeof BINDING_PREFIX - 1 + len : 0;
 }
 
-/* --- bind ------------------------------------------------------------------------------------- */
+/* --- bind --- */
 
-/* Sends one bind request. *more: the server wants another one; *creds is what it said, freed by the caller (may be NULL). */
-static enum cba_reason bind_once(struct cba_ldap *ldap, const char *dn, const char *mechanism, struct berval *cred, bool *more,
-                                 struct berval **creds, struct cba_result *result)
+/* Sends one bind request. *more: the server wants another one; *creds is what it said, freed by the
+ * caller (may be NULL). */
+static enum cba_reason bind_once(struct cba_ldap *ldap, const char *dn, const char *mechanism,
+                                 struct berval *cred, bool *more, struct berval **creds,
+                                 struct cba_result *result)
 {
     LDAPMessage *message = NULL;
     int msgid, rc, code;
@@ -231,7 +282,8 @@ static enum cba_reason bind_once(struct cba_ldap *ldap, const char *dn, const ch
         code = rc;
     }
     *more = code == LDAP_SASL_BIND_IN_PROGRESS;
-    return *more || code == LDAP_SUCCESS ? CBA_R_OK : say(ldap, CBA_R_DIR_BIND, "bind", code, result);
+    return *more || code == LDAP_SUCCESS ? CBA_R_OK
+                                         : say(ldap, CBA_R_DIR_BIND, "bind", code, result);
 }
 
 /* A SASL exchange (RFC 4511 4.2.1) to its end. */
@@ -242,7 +294,9 @@ static enum cba_reason exchange(struct cba_ldap *ldap, struct cba_result *result
     enum cba_reason reason = CBA_R_OK;
 
     while (reason == CBA_R_OK && more) {
-        struct cba_span in = creds ? cba_span_of(creds->bv_val, creds->bv_len) : cba_span_of(NULL, 0), out;
+        struct cba_span in = creds ? cba_span_of(creds->bv_val, creds->bv_len)
+                                   : cba_span_of(NULL, 0),
+                        out;
         struct cba_result detail = {""};
         struct berval cred;
 
@@ -266,7 +320,8 @@ static enum cba_reason exchange(struct cba_ldap *ldap, struct cba_result *result
     return reason;
 }
 
-static enum cba_reason bind_gssapi(struct cba_ldap *ldap, bool tls, struct cba_service *service, struct cba_result *result)
+static enum cba_reason bind_gssapi(struct cba_ldap *ldap, bool tls, struct cba_service *service,
+                                   struct cba_result *result)
 {
     unsigned char binding[sizeof BINDING_PREFIX + EVP_MAX_MD_SIZE];
     size_t binding_len = tls ? bindings(ldap, binding) : 0;
@@ -288,20 +343,24 @@ static enum cba_reason bind_gssapi(struct cba_ldap *ldap, bool tls, struct cba_s
     if (reason != CBA_R_OK) {
         return reason;
     }
-    /* A domain controller refuses SASL protection inside TLS (MS-ADTS 5.1.2.2), and may demand channel bindings there. */
-    reason = cba_sasl_create(ccache, full, !tls, cba_span_of(binding, binding_len), &ldap->sasl, result);
+    /* A domain controller refuses SASL protection inside TLS (MS-ADTS 5.1.2.2), and may demand
+     * channel bindings there. */
+    reason =
+        cba_sasl_create(ccache, full, !tls, cba_span_of(binding, binding_len), &ldap->sasl, result);
     if (reason == CBA_R_OK) {
         reason = exchange(ldap, result);
     }
     cba_service_ticket_discard(ccache);
-    if (reason == CBA_R_OK && !tls && !cba_wire_seal(ldap->ld, ldap->sasl)) {
+    if (reason == CBA_R_OK && !tls && !cba_wire_seal(&ldap->wire, ldap->ld, ldap->sasl)) {
         reason = CBA_R_LIFE_MEMORY;
     }
     return reason;
 }
 
-/* The first line of the file. An empty password would be an anonymous bind that succeeds (RFC 4513 5.1.2). */
-static enum cba_reason read_password(const char *path, char password[PASSWORD_MAX + 1], struct cba_result *result)
+/* The first line of the file. An empty password would be an anonymous bind that succeeds (RFC
+ * 4513 5.1.2). */
+static enum cba_reason read_password(const char *path, char password[PASSWORD_MAX + 1],
+                                     struct cba_result *result)
 {
     char text[128];
     struct stat st;
@@ -309,7 +368,8 @@ static enum cba_reason read_password(const char *path, char password[PASSWORD_MA
     size_t len;
     int error, fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
-    if (fd < 0 || fstat(fd, &st) || (S_ISREG(st.st_mode) && (n = read(fd, password, PASSWORD_MAX + 1)) < 0)) {
+    if (fd < 0 || fstat(fd, &st) ||
+        (S_ISREG(st.st_mode) && (n = read(fd, password, PASSWORD_MAX + 1)) < 0)) {
         error = errno;
         cba_result_set(result, "%s: %s", path, apr_strerror(error, text, sizeof text));
     } else if (n < 0) {
@@ -338,7 +398,8 @@ static enum cba_reason read_password(const char *path, char password[PASSWORD_MA
     return CBA_R_OK;
 }
 
-static enum cba_reason bind_simple(struct cba_ldap *ldap, const struct cba_ldap_conf *conf, struct cba_result *result)
+static enum cba_reason bind_simple(struct cba_ldap *ldap, const struct cba_ldap_conf *conf,
+                                   struct cba_result *result)
 {
     char password[PASSWORD_MAX + 1];
     struct berval cred = {0, password};
@@ -364,10 +425,12 @@ static enum cba_reason bind_simple(struct cba_ldap *ldap, const struct cba_ldap_
     return reason;
 }
 
-/* --- search ----------------------------------------------------------------------------------- */
+/* --- search --- */
 
-/* Called for each entry, with what the server said about it; borrowed. Anything but CBA_R_OK ends the search. */
-typedef enum cba_reason on_entry(void *ctx, struct cba_span dn, const struct cba_attribute *attributes, size_t count,
+/* Called for each entry, with what the server said about it; borrowed. Anything but CBA_R_OK ends
+ * the search. */
+typedef enum cba_reason on_entry(void *ctx, struct cba_span dn,
+                                 const struct cba_attribute *attributes, size_t count,
                                  struct cba_result *result);
 
 struct values {
@@ -375,7 +438,8 @@ struct values {
     struct cba_span *spans;
 };
 
-static bool get_values(LDAP *ld, LDAPMessage *message, const char *name, struct values *values, struct cba_attribute *attribute)
+static bool get_values(LDAP *ld, LDAPMessage *message, const char *name, struct values *values,
+                       struct cba_attribute *attribute)
 {
     size_t count;
 
@@ -392,7 +456,8 @@ static bool get_values(LDAP *ld, LDAPMessage *message, const char *name, struct 
     return true;
 }
 
-static enum cba_reason read_entry(struct cba_ldap *ldap, LDAPMessage *message, on_entry *entry, void *ctx, struct cba_result *result)
+static enum cba_reason read_entry(struct cba_ldap *ldap, LDAPMessage *message, on_entry *entry,
+                                  void *ctx, struct cba_result *result)
 {
     struct cba_attribute attributes[ATTRIBUTES_MAX];
     struct values values[ATTRIBUTES_MAX] = {{NULL, NULL}};
@@ -407,7 +472,8 @@ static enum cba_reason read_entry(struct cba_ldap *ldap, LDAPMessage *message, o
         cba_result_set(result, "%s: an entry without a name", ldap->host);
         return CBA_R_DIR_ANSWER;
     }
-    for (name = ldap_first_attribute(ldap->ld, message, &ber); name; name = ldap_next_attribute(ldap->ld, message, ber)) {
+    for (name = ldap_first_attribute(ldap->ld, message, &ber); name;
+         name = ldap_next_attribute(ldap->ld, message, ber)) {
         if (count == ATTRIBUTES_MAX) {
             cba_result_set(result, "%s: more attributes than were asked for", ldap->host);
             ldap_memfree(name);
@@ -434,9 +500,11 @@ static enum cba_reason read_entry(struct cba_ldap *ldap, LDAPMessage *message, o
     return reason;
 }
 
-/* One search; *code is the LDAP result code. References to other servers are not followed and not counted. */
-static enum cba_reason search(struct cba_ldap *ldap, const char *base, int scope, const char *filter, const char *const *wanted,
-                              int limit, on_entry *entry, void *ctx, int *code, struct cba_result *result)
+/* One search; *code is the LDAP result code. References to other servers are not followed and not
+ * counted. */
+static enum cba_reason search(struct cba_ldap *ldap, const char *base, int scope,
+                              const char *filter, const char *const *wanted, int limit,
+                              on_entry *entry, void *ctx, int *code, struct cba_result *result)
 {
     /* libldap's prototype is not const; it only reads. */
     char **attributes = (char **)(uintptr_t)wanted;
@@ -445,7 +513,8 @@ static enum cba_reason search(struct cba_ldap *ldap, const char *base, int scope
     enum cba_reason reason = CBA_R_OK, heard;
     LDAPMessage *message = NULL;
     int msgid, type = 0;
-    int rc = ldap_search_ext(ldap->ld, base, scope, filter, attributes, 0, NULL, NULL, &timeout, limit, &msgid);
+    int rc = ldap_search_ext(ldap->ld, base, scope, filter, attributes, 0, NULL, NULL, &timeout,
+                             limit, &msgid);
 
     if (rc == LDAP_FILTER_ERROR) {
         cba_result_set(result, "%s: the filter is not understood by libldap", ldap->host);
@@ -471,7 +540,8 @@ static enum cba_reason search(struct cba_ldap *ldap, const char *base, int scope
 }
 
 /* The code of a search that was not what it should be. */
-static enum cba_reason refused(struct cba_ldap *ldap, const char *what, int code, struct cba_result *result)
+static enum cba_reason refused(struct cba_ldap *ldap, const char *what, int code,
+                               struct cba_result *result)
 {
     switch (code) {
     case LDAP_BUSY:
@@ -488,7 +558,8 @@ static enum cba_reason refused(struct cba_ldap *ldap, const char *what, int code
     return say(ldap, CBA_R_DIR_SEARCH, what, code, result);
 }
 
-static enum cba_reason keep_base(void *ctx, struct cba_span dn, const struct cba_attribute *attributes, size_t count,
+static enum cba_reason keep_base(void *ctx, struct cba_span dn,
+                                 const struct cba_attribute *attributes, size_t count,
                                  struct cba_result *result)
 {
     struct cba_ldap *ldap = ctx;
@@ -498,8 +569,10 @@ static enum cba_reason keep_base(void *ctx, struct cba_span dn, const struct cba
     for (size_t i = 0; i < count; i++) {
         const struct cba_span *value = attributes[i].values;
 
-        if (cba_span_equal_nocase(cba_span_str(attributes[i].name), cba_span_str("defaultNamingContext")) &&
-            attributes[i].count == 1 && value->len < sizeof ldap->base && cba_span_is_text(*value)) {
+        if (cba_span_equal_nocase(cba_span_str(attributes[i].name),
+                                  cba_span_str("defaultNamingContext")) &&
+            attributes[i].count == 1 && value->len < sizeof ldap->base &&
+            cba_span_is_text(*value)) {
             memcpy(ldap->base, value->ptr, value->len);
             ldap->base[value->len] = '\0';
         }
@@ -508,7 +581,8 @@ static enum cba_reason keep_base(void *ctx, struct cba_span dn, const struct cba
 }
 
 /* The domain's own naming context (MS-ADTS 3.1.1.3.2.3), unless the administrator named a base. */
-static enum cba_reason learn_base(struct cba_ldap *ldap, const char *base, struct cba_result *result)
+static enum cba_reason learn_base(struct cba_ldap *ldap, const char *base,
+                                  struct cba_result *result)
 {
     static const char *const wanted[] = {"defaultNamingContext", NULL};
     size_t len = base ? strlen(base) : 0;
@@ -522,7 +596,8 @@ static enum cba_reason learn_base(struct cba_ldap *ldap, const char *base, struc
     if (base) {
         memcpy(ldap->base, base, len + 1);
     } else {
-        reason = search(ldap, "", LDAP_SCOPE_BASE, "(objectClass=*)", wanted, 1, keep_base, ldap, &code, result);
+        reason = search(ldap, "", LDAP_SCOPE_BASE, "(objectClass=*)", wanted, 1, keep_base, ldap,
+                        &code, result);
         if (reason != CBA_R_OK) {
             return reason;
         }
@@ -530,7 +605,9 @@ static enum cba_reason learn_base(struct cba_ldap *ldap, const char *base, struc
             return refused(ldap, "rootDSE", code, result);
         }
         if (!ldap->base[0]) {
-            cba_result_set(result, "%s: its rootDSE names no defaultNamingContext; is it a domain controller?", ldap->host);
+            cba_result_set(
+                result, "%s: its rootDSE names no defaultNamingContext; is it a domain controller?",
+                ldap->host);
             return CBA_R_DIR_ANSWER;
         }
     }
@@ -540,7 +617,8 @@ static enum cba_reason learn_base(struct cba_ldap *ldap, const char *base, struc
     return CBA_R_OK;
 }
 
-static enum cba_reason collect(void *ctx, struct cba_span dn, const struct cba_attribute *attributes, size_t count,
+static enum cba_reason collect(void *ctx, struct cba_span dn,
+                               const struct cba_attribute *attributes, size_t count,
                                struct cba_result *result)
 {
     struct cba_answer *answer = ctx;
@@ -557,8 +635,9 @@ static enum cba_reason collect(void *ctx, struct cba_span dn, const struct cba_a
     return reason;
 }
 
-enum cba_reason cba_ldap_find(struct cba_ldap *ldap, const struct cba_cert *cert, struct cba_deadline deadline,
-                              struct cba_answer *answer, struct cba_result *result)
+enum cba_reason cba_ldap_find(struct cba_ldap *ldap, const struct cba_cert *cert,
+                              struct cba_deadline deadline, struct cba_answer *answer,
+                              struct cba_result *result)
 {
     char filter[CBA_FILTER_MAX + 1];
     int code = LDAP_OTHER;
@@ -569,7 +648,8 @@ enum cba_reason cba_ldap_find(struct cba_ldap *ldap, const struct cba_cert *cert
     reason = cba_mapping_filter(cert, ldap->domain, filter);
     if (reason == CBA_R_OK) {
         reason = search(ldap, ldap->base, LDAP_SCOPE_SUBTREE, filter, cba_account_attributes,
-                        sizeof answer->account / sizeof answer->account[0], collect, answer, &code, result);
+                        sizeof answer->account / sizeof answer->account[0], collect, answer, &code,
+                        result);
     }
     if (reason == CBA_R_OK && code == LDAP_SIZELIMIT_EXCEEDED) {
         answer->more = true;
@@ -582,7 +662,7 @@ enum cba_reason cba_ldap_find(struct cba_ldap *ldap, const struct cba_cert *cert
     return reason;
 }
 
-/* --- the connection --------------------------------------------------------------------------- */
+/* --- the connection --- */
 
 bool cba_ldap_prepare(void)
 {
@@ -605,8 +685,8 @@ static bool set_options(LDAP *ld)
            ldap_set_option(ld, LDAP_OPT_TIMELIMIT, &limit) == LDAP_OPT_SUCCESS &&
            ldap_set_option(ld, LDAP_OPT_RESTART, LDAP_OPT_ON) == LDAP_OPT_SUCCESS &&
            ldap_set_option(ld, LDAP_OPT_CONNECT_ASYNC, LDAP_OPT_OFF) == LDAP_OPT_SUCCESS &&
-           /* The wire below keeps the time. With a network timeout the TLS handshake would spin on a socket that it made
-            * non-blocking. */
+           /* The wire below keeps the time. With a network timeout the TLS handshake would spin on
+            * a socket that it made non-blocking. */
            ldap_set_option(ld, LDAP_OPT_NETWORK_TIMEOUT, &none) == LDAP_OPT_SUCCESS &&
            ldap_set_option(ld, LDAP_OPT_SERVER_CONTROLS, NULL) == LDAP_OPT_SUCCESS &&
            ldap_set_option(ld, LDAP_OPT_CLIENT_CONTROLS, NULL) == LDAP_OPT_SUCCESS;
@@ -616,7 +696,8 @@ static enum cba_reason attach(struct cba_ldap *ldap, bool tls, int fd, struct cb
 {
     char url[URL_MAX + 1];
     bool v6 = strchr(ldap->host, ':') != NULL;
-    int rc, len = snprintf(url, sizeof url, "%s://%s%s%s/", tls ? "ldaps" : "ldap", v6 ? "[" : "", ldap->host, v6 ? "]" : "");
+    int rc, len = snprintf(url, sizeof url, "%s://%s%s%s/", tls ? "ldaps" : "ldap", v6 ? "[" : "",
+                           ldap->host, v6 ? "]" : "");
 
     if (len < 0 || (size_t)len >= sizeof url) {
         close(fd);
@@ -638,8 +719,8 @@ static enum cba_reason attach(struct cba_ldap *ldap, bool tls, int fd, struct cb
     return CBA_R_OK;
 }
 
-static enum cba_reason secure(struct cba_ldap *ldap, bool tls, const struct cba_ldap_conf *conf, struct cba_service *service,
-                              struct cba_result *result)
+static enum cba_reason secure(struct cba_ldap *ldap, bool tls, const struct cba_ldap_conf *conf,
+                              struct cba_service *service, struct cba_result *result)
 {
     enum cba_reason reason = CBA_R_OK;
 
@@ -650,13 +731,15 @@ static enum cba_reason secure(struct cba_ldap *ldap, bool tls, const struct cba_
         }
     }
     if (reason == CBA_R_OK) {
-        reason = conf->bind_dn ? bind_simple(ldap, conf, result) : bind_gssapi(ldap, tls, service, result);
+        reason = conf->bind_dn ? bind_simple(ldap, conf, result)
+                               : bind_gssapi(ldap, tls, service, result);
     }
     return reason;
 }
 
-enum cba_reason cba_ldap_open(struct cba_host *host, bool tls, const struct cba_ldap_conf *conf, struct cba_service *service,
-                              struct cba_deadline deadline, struct cba_ldap **out, struct cba_result *result)
+enum cba_reason cba_ldap_open(struct cba_host *host, bool tls, const struct cba_ldap_conf *conf,
+                              struct cba_service *service, struct cba_deadline deadline,
+                              struct cba_ldap **out, struct cba_result *result)
 {
     struct cba_ldap *ldap;
     enum cba_reason reason;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One LDAP connection: connected, protected and bound, then asked. libldap's configuration files and environment, and what other
- * modules set in libldap, change nothing about it but the system's CA file (ldap.conf's TLS_CACERT). Used by one thread at a time.
+ * One LDAP connection: connected, protected and bound, then asked. libldap's configuration files
+ * and environment, and what other modules set in libldap, change nothing about it but the system's
+ * CA file (ldap.conf's TLS_CACERT). Used by one thread at a time.
  */
 #ifndef CBA_LDAP_H
 #define CBA_LDAP_H
@@ -21,19 +22,23 @@ struct cba_ldap_conf {
     const char *ca_file;
 };
 
-/* Loads libldap's global state, so that no request has to; once per process is enough. False: out of memory. */
+/* Loads libldap's global state, so that no request has to; once per process is enough. False: out
+ * of memory. */
 bool cba_ldap_prepare(void);
 
-/* Connects, starts TLS where it belongs, binds, and learns the search base. tls: ldaps. CBA_R_OK with *out owned by the caller, or
- * DIR_UNREACHABLE, DIR_TIMEOUT, DIR_TLS, DIR_BIND, DIR_PASSWORD, DIR_SEARCH, DIR_ANSWER, KRB_*, LIFE_MEMORY. */
-enum cba_reason cba_ldap_open(struct cba_host *host, bool tls, const struct cba_ldap_conf *conf, struct cba_service *service,
-                              struct cba_deadline deadline, struct cba_ldap **out, struct cba_result *result);
+/* Connects, starts TLS where it belongs, binds, and learns the search base. tls: ldaps. CBA_R_OK
+ * with *out owned by the caller, or DIR_UNREACHABLE, DIR_TIMEOUT, DIR_TLS, DIR_BIND, DIR_PASSWORD,
+ * DIR_SEARCH, DIR_ANSWER, KRB_*, LIFE_MEMORY. */
+enum cba_reason cba_ldap_open(struct cba_host *host, bool tls, const struct cba_ldap_conf *conf,
+                              struct cba_service *service, struct cba_deadline deadline,
+                              struct cba_ldap **out, struct cba_result *result);
 void cba_ldap_close(struct cba_ldap *ldap); /* NULL is allowed; waits for nobody */
 
-/* The accounts of the certificate's identities. CBA_R_OK, MAP_NO_IDENTITY, CERT_LIMIT, DIR_*, ACC_INCOMPLETE, ACC_MALFORMED,
- * LIFE_MEMORY. */
-enum cba_reason cba_ldap_find(struct cba_ldap *ldap, const struct cba_cert *cert, struct cba_deadline deadline,
-                              struct cba_answer *answer, struct cba_result *result);
+/* The accounts of the certificate's identities. CBA_R_OK, MAP_NO_IDENTITY, CERT_LIMIT, DIR_*,
+ * ACC_INCOMPLETE, ACC_MALFORMED, LIFE_MEMORY. */
+enum cba_reason cba_ldap_find(struct cba_ldap *ldap, const struct cba_cert *cert,
+                              struct cba_deadline deadline, struct cba_answer *answer,
+                              struct cba_result *result);
 
 /* May it be asked again? Not after a loss, a timeout or an answer that was not understood. */
 bool cba_ldap_usable(const struct cba_ldap *ldap);

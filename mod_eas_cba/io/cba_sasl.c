@@ -10,7 +10,7 @@
 #include <gssapi/gssapi_krb5.h>
 
 /* Security layers (RFC 4752 3.3) */
-#define LAYER_NONE 1
+#define LAYER_NONE            1
 #define LAYER_CONFIDENTIALITY 4
 
 /* AES: anything else is RC4 or DES. */
@@ -44,9 +44,11 @@ static void set_error(struct cba_result *result, const char *what, OM_uint32 maj
     gss_buffer_desc text = GSS_C_EMPTY_BUFFER;
 
     /* The mechanism's own code says most, where there is one. */
-    if (min ? gss_display_status(&ignored, min, GSS_C_MECH_CODE, (gss_OID)gss_mech_krb5, &more, &text)
+    if (min ? gss_display_status(&ignored, min, GSS_C_MECH_CODE, (gss_OID)gss_mech_krb5, &more,
+                                 &text)
             : gss_display_status(&ignored, maj, GSS_C_GSS_CODE, GSS_C_NO_OID, &more, &text)) {
-        cba_result_set(result, "%s: GSSAPI error %lx, %lx", what, (unsigned long)maj, (unsigned long)min);
+        cba_result_set(result, "%s: GSSAPI error %lx, %lx", what, (unsigned long)maj,
+                       (unsigned long)min);
         return;
     }
     cba_result_set(result, "%s: %.*s", what, (int)text.length, (const char *)text.value);
@@ -59,7 +61,8 @@ static OM_uint32 acquire(OM_uint32 *min, const char *ccache, gss_cred_id_t *cred
     gss_key_value_set_desc store = {1, &element};
     gss_OID_set_desc mechs = {1, (gss_OID)gss_mech_krb5};
 
-    return gss_acquire_cred_from(min, GSS_C_NO_NAME, GSS_C_INDEFINITE, &mechs, GSS_C_INITIATE, &store, cred, NULL, NULL);
+    return gss_acquire_cred_from(min, GSS_C_NO_NAME, GSS_C_INDEFINITE, &mechs, GSS_C_INITIATE,
+                                 &store, cred, NULL, NULL);
 }
 
 static bool copy_bindings(struct cba_sasl *sasl, struct cba_span bindings)
@@ -76,7 +79,8 @@ static bool copy_bindings(struct cba_sasl *sasl, struct cba_span bindings)
     return true;
 }
 
-enum cba_reason cba_sasl_create(const char *ccache, const char *spn, bool seal, struct cba_span bindings, struct cba_sasl **out,
+enum cba_reason cba_sasl_create(const char *ccache, const char *spn, bool seal,
+                                struct cba_span bindings, struct cba_sasl **out,
                                 struct cba_result *result)
 {
     struct cba_sasl *sasl = calloc(1, sizeof *sasl);
@@ -117,7 +121,7 @@ void cba_sasl_destroy(struct cba_sasl *sasl)
     free(sasl);
 }
 
-/* --- the exchange ----------------------------------------------------------------------------- */
+/* --- the exchange --- */
 
 static bool read_strength(struct cba_sasl *sasl)
 {
@@ -125,26 +129,30 @@ static bool read_strength(struct cba_sasl *sasl)
     OM_uint32 min;
     bool ok;
 
-    ok = gss_inquire_sec_context_by_oid(&min, sasl->context, GSS_C_SEC_CONTEXT_SASL_SSF, &set) == GSS_S_COMPLETE && set &&
-         set->count == 1 && set->elements[0].length == 4;
+    ok = gss_inquire_sec_context_by_oid(&min, sasl->context, GSS_C_SEC_CONTEXT_SASL_SSF, &set) ==
+             GSS_S_COMPLETE &&
+         set && set->count == 1 && set->elements[0].length == 4;
     if (ok) {
         const unsigned char *be = set->elements[0].value;
 
-        sasl->strength = (unsigned)be[0] << 24 | (unsigned)be[1] << 16 | (unsigned)be[2] << 8 | be[3];
+        sasl->strength =
+            (unsigned)be[0] << 24 | (unsigned)be[1] << 16 | (unsigned)be[2] << 8 | be[3];
     }
     gss_release_buffer_set(&min, &set);
     return ok;
 }
 
-static enum cba_reason step_tokens(struct cba_sasl *sasl, struct cba_span in, struct cba_result *result)
+static enum cba_reason step_tokens(struct cba_sasl *sasl, struct cba_span in,
+                                   struct cba_result *result)
 {
     gss_buffer_desc input = buffer_of(in);
     OM_uint32 wanted = sasl->seal ? FLAGS | GSS_C_CONF_FLAG : FLAGS;
     OM_uint32 maj, min, flags = 0;
 
-    maj = gss_init_sec_context(&min, sasl->cred, &sasl->context, sasl->target, (gss_OID)gss_mech_krb5, wanted, 0,
-                               sasl->bindings.application_data.length ? &sasl->bindings : GSS_C_NO_CHANNEL_BINDINGS, &input,
-                               NULL, &sasl->message, &flags, NULL);
+    maj = gss_init_sec_context(
+        &min, sasl->cred, &sasl->context, sasl->target, (gss_OID)gss_mech_krb5, wanted, 0,
+        sasl->bindings.application_data.length ? &sasl->bindings : GSS_C_NO_CHANNEL_BINDINGS,
+        &input, NULL, &sasl->message, &flags, NULL);
     if (GSS_ERROR(maj)) {
         set_error(result, "bind token", maj, min);
         return CBA_R_DIR_BIND;
@@ -153,20 +161,23 @@ static enum cba_reason step_tokens(struct cba_sasl *sasl, struct cba_span in, st
         return CBA_R_OK;
     }
     if ((flags & wanted) != wanted) {
-        cba_result_set(result, "the server does not protect the connection (GSSAPI flags %lx)", (unsigned long)flags);
+        cba_result_set(result, "the server does not protect the connection (GSSAPI flags %lx)",
+                       (unsigned long)flags);
         return CBA_R_DIR_BIND;
     }
     if (sasl->seal && (!read_strength(sasl) || sasl->strength < STRENGTH_MIN)) {
-        cba_result_set(result, "the server's key is too weak (%u bits; AES has at least %d)", sasl->strength, STRENGTH_MIN);
+        cba_result_set(result, "the server's key is too weak (%u bits; AES has at least %d)",
+                       sasl->strength, STRENGTH_MIN);
         return CBA_R_DIR_BIND;
     }
     sasl->state = LAYERS;
     return CBA_R_OK;
 }
 
-/* The server's offer: a set of layers and the largest message it takes; ours: the one layer, our largest message, and no
- * authorization identity, which is to be ourselves (RFC 4752 3.1). */
-static enum cba_reason step_layers(struct cba_sasl *sasl, struct cba_span in, struct cba_result *result)
+/* The server's offer: a set of layers and the largest message it takes; ours: the one layer, our
+ * largest message, and no authorization identity, which is to be ourselves (RFC 4752 3.1). */
+static enum cba_reason step_layers(struct cba_sasl *sasl, struct cba_span in,
+                                   struct cba_result *result)
 {
     gss_buffer_desc input = buffer_of(in), offer = GSS_C_EMPTY_BUFFER, answer;
     unsigned char ours[4] = {LAYER_NONE, 0, 0, 0};
@@ -186,7 +197,8 @@ static enum cba_reason step_layers(struct cba_sasl *sasl, struct cba_span in, st
         return CBA_R_DIR_BIND;
     }
     if (offered != sizeof theirs || !(theirs[0] & wanted)) {
-        cba_result_set(result, "the server does not offer security layer %u (it offers %u)", wanted, theirs[0]);
+        cba_result_set(result, "the server does not offer security layer %u (it offers %u)", wanted,
+                       theirs[0]);
         return CBA_R_DIR_BIND;
     }
     if (sasl->seal) {
@@ -194,7 +206,8 @@ static enum cba_reason step_layers(struct cba_sasl *sasl, struct cba_span in, st
 
         maj = gss_wrap_size_limit(&min, sasl->context, 1, GSS_C_QOP_DEFAULT, largest, &max);
         if (maj != GSS_S_COMPLETE || max == 0) {
-            cba_result_set(result, "the server takes no messages longer than %lu bytes", (unsigned long)largest);
+            cba_result_set(result, "the server takes no messages longer than %lu bytes",
+                           (unsigned long)largest);
             return CBA_R_DIR_BIND;
         }
         sasl->plain_max = max;
@@ -213,7 +226,8 @@ static enum cba_reason step_layers(struct cba_sasl *sasl, struct cba_span in, st
     return CBA_R_OK;
 }
 
-enum cba_reason cba_sasl_step(struct cba_sasl *sasl, struct cba_span in, struct cba_span *out, bool *last, struct cba_result *result)
+enum cba_reason cba_sasl_step(struct cba_sasl *sasl, struct cba_span in, struct cba_span *out,
+                              bool *last, struct cba_result *result)
 {
     enum cba_reason reason;
     OM_uint32 min;
@@ -237,7 +251,7 @@ enum cba_reason cba_sasl_step(struct cba_sasl *sasl, struct cba_span in, struct 
     return reason;
 }
 
-/* --- what follows ----------------------------------------------------------------------------- */
+/* --- what follows --- */
 
 unsigned cba_sasl_strength(const struct cba_sasl *sasl)
 {
@@ -256,7 +270,9 @@ bool cba_sasl_seal(struct cba_sasl *sasl, struct cba_span plain, struct cba_span
     int sealed = 0;
 
     gss_release_buffer(&min, &sasl->message);
-    if (gss_wrap(&min, sasl->context, 1, GSS_C_QOP_DEFAULT, &input, &sealed, &sasl->message) != GSS_S_COMPLETE || !sealed) {
+    if (gss_wrap(&min, sasl->context, 1, GSS_C_QOP_DEFAULT, &input, &sealed, &sasl->message) !=
+            GSS_S_COMPLETE ||
+        !sealed) {
         return false;
     }
     *out = cba_span_of(sasl->message.value, sasl->message.length);
@@ -271,7 +287,9 @@ bool cba_sasl_unseal(struct cba_sasl *sasl, struct cba_span sealed, struct cba_s
 
     gss_release_buffer(&min, &sasl->message);
     /* Anything but plain success is a replayed, reordered or missing message (RFC 2743 1.2.3). */
-    if (gss_unwrap(&min, sasl->context, &input, &sasl->message, &was_sealed, NULL) != GSS_S_COMPLETE || !was_sealed) {
+    if (gss_unwrap(&min, sasl->context, &input, &sasl->message, &was_sealed, NULL) !=
+            GSS_S_COMPLETE ||
+        !was_sealed) {
         return false;
     }
     *out = cba_span_of(sasl->message.value, sasl->message.length);

@@ -11,9 +11,10 @@
 #include <resolv.h>
 
 #define ANSWER_MAX 16384 /* some hundred records */
-#define TRY_S 1          /* one name server may take */
+#define TRY_S      1     /* one name server may take */
 
-/* Is host inside the domain, or the domain itself? A trailing dot was never there (dn_expand leaves it out). */
+/* Is host inside the domain, or the domain itself? A trailing dot was never there (dn_expand leaves
+ * it out). */
 static bool inside(const char *host, const char *domain)
 {
     size_t host_len = strlen(host), len = strlen(domain);
@@ -23,22 +24,25 @@ static bool inside(const char *host, const char *domain)
         return false;
     }
     tail = host + host_len - len;
-    return cba_span_equal_nocase(cba_span_str(tail), cba_span_str(domain)) && (host_len == len || tail[-1] == '.');
+    return cba_span_equal_nocase(cba_span_str(tail), cba_span_str(domain)) &&
+           (host_len == len || tail[-1] == '.');
 }
 
-/* What may stand in a URL and an SPN without a second thought. dn_expand escapes everything else by a backslash. */
+/* What may stand in a URL and an SPN without a second thought. dn_expand escapes everything else by
+ * a backslash. */
 static bool plain_name(const char *host)
 {
     for (const char *c = host; *c; c++) {
-        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || *c == '-' || *c == '.' ||
-              *c == '_')) {
+        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
+              *c == '-' || *c == '.' || *c == '_')) {
             return false;
         }
     }
     return *host != '\0' && *host != '-' && *host != '.';
 }
 
-bool cba_srv_parse(struct cba_span answer, const char *domain, struct cba_srv servers[CBA_SRV_MAX], size_t *count)
+bool cba_srv_parse(struct cba_span answer, const char *domain, struct cba_srv servers[CBA_SRV_MAX],
+                   size_t *count)
 {
     ns_msg msg;
     ns_rr rr;
@@ -59,8 +63,8 @@ bool cba_srv_parse(struct cba_span answer, const char *domain, struct cba_srv se
         }
         /* priority, weight, port, target (RFC 2782) */
         data = ns_rr_rdata(rr);
-        if (ns_rr_rdlen(rr) < 7 ||
-            dn_expand(ns_msg_base(msg), ns_msg_end(msg), data + 6, server->host, sizeof server->host) < 0) {
+        if (ns_rr_rdlen(rr) < 7 || dn_expand(ns_msg_base(msg), ns_msg_end(msg), data + 6,
+                                             server->host, sizeof server->host) < 0) {
             return false;
         }
         server->priority = (uint16_t)(data[0] << 8 | data[1]);
@@ -90,7 +94,8 @@ static void swap(struct cba_srv *a, struct cba_srv *b)
     *b = keep;
 }
 
-/* RFC 2782's order: from those of the lowest priority that are left, each by chance in proportion to its weight. */
+/* RFC 2782's order: from those of the lowest priority that are left, each by chance in proportion
+ * to its weight. */
 static void order(struct cba_srv *servers, size_t count)
 {
     for (size_t at = 0; at + 1 < count; at++) {
@@ -116,8 +121,10 @@ static void order(struct cba_srv *servers, size_t count)
     }
 }
 
-/* One question to as many name servers as the time allows. Length of the answer; -1: none, *gone where the name does not exist. */
-static int ask(const char *name, struct cba_deadline deadline, unsigned char answer[ANSWER_MAX], bool *gone)
+/* One question to as many name servers as the time allows. Length of the answer; -1: none, *gone
+ * where the name does not exist. */
+static int ask(const char *name, struct cba_deadline deadline, unsigned char answer[ANSWER_MAX],
+               bool *gone)
 {
     struct __res_state state;
     int len = -1, most = cba_deadline_left_ms(deadline) / (TRY_S * 1000);
@@ -140,10 +147,12 @@ static int ask(const char *name, struct cba_deadline deadline, unsigned char ans
     return len > ANSWER_MAX ? -1 : len;
 }
 
-enum cba_reason cba_srv_find(const char *domain, struct cba_deadline deadline, struct cba_srv servers[CBA_SRV_MAX], size_t *count,
+enum cba_reason cba_srv_find(const char *domain, struct cba_deadline deadline,
+                             struct cba_srv servers[CBA_SRV_MAX], size_t *count,
                              struct cba_result *result)
 {
-    /* Domain controllers first; a domain that has none registered there may still have LDAP servers. */
+    /* Domain controllers first; a domain that has none registered there may still have LDAP
+     * servers. */
     static const char *const prefixes[] = {"_ldap._tcp.dc._msdcs", "_ldap._tcp"};
     unsigned char answer[ANSWER_MAX];
     char name[CBA_DOMAIN_MAX + 32];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Discovery of a domain's controllers by DNS SRV records (MS-ADTS 6.3.6.1, RFC 2782). Plain values; any thread. Blocks in DNS, not
- * much longer than the deadline.
+ * Discovery of a domain's controllers by DNS SRV records (MS-ADTS 6.3.6.1, RFC 2782). Plain values;
+ * any thread. Blocks in DNS, not much longer than the deadline.
  */
 #ifndef CBA_SRV_H
 #define CBA_SRV_H
@@ -23,13 +23,16 @@ struct cba_srv {
     uint16_t weight;
 };
 
-/* The LDAP servers of the domain in the order to try them: by priority, then by chance and weight. Only hosts inside the domain are
- * believed: DNS is not authenticated, and a name elsewhere could be anybody's. CBA_R_OK with *count at least 1, or
- * DIR_NO_SERVER, DIR_TIMEOUT. */
-enum cba_reason cba_srv_find(const char *domain, struct cba_deadline deadline, struct cba_srv servers[CBA_SRV_MAX], size_t *count,
+/* The LDAP servers of the domain in the order to try them: by priority, then by chance and weight.
+ * Only hosts inside the domain are believed: DNS is not authenticated, and a name elsewhere could
+ * be anybody's. CBA_R_OK with *count at least 1, or DIR_NO_SERVER, DIR_TIMEOUT. */
+enum cba_reason cba_srv_find(const char *domain, struct cba_deadline deadline,
+                             struct cba_srv servers[CBA_SRV_MAX], size_t *count,
                              struct cba_result *result);
 
-/* The servers in a DNS answer, in its order. False: it is malformed. Those outside of the domain are left out. */
-bool cba_srv_parse(struct cba_span answer, const char *domain, struct cba_srv servers[CBA_SRV_MAX], size_t *count);
+/* The servers in a DNS answer, in its order. False: it is malformed. Those outside of the domain
+ * are left out. */
+bool cba_srv_parse(struct cba_span answer, const char *domain, struct cba_srv servers[CBA_SRV_MAX],
+                   size_t *count);
 
 #endif

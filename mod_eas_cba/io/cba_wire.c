@@ -8,7 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* The largest LDAP message that is believed: two accounts and their few attributes, or a rootDSE, fit many times. */
+/* The largest LDAP message that is believed: two accounts and their few attributes, or a rootDSE,
+ * fit many times. */
 #define MESSAGE_MAX (1024 * 1024)
 
 static Sockbuf *sockbuf_of(LDAP *ld)
@@ -18,7 +19,7 @@ static Sockbuf *sockbuf_of(LDAP *ld)
     return ldap_get_option(ld, LDAP_OPT_SOCKBUF, &sb) == LDAP_OPT_SUCCESS ? sb : NULL;
 }
 
-/* --- the socket ------------------------------------------------------------------------------- */
+/* --- the socket --- */
 
 /* Waits until the socket can be read or written. False with errno set: not by the deadline. */
 static bool ready(struct cba_wire *wire, short events)
@@ -69,6 +70,8 @@ static ber_slen_t socket_read(Sockbuf_IO_Desc *sbiod, void *buf, ber_len_t len)
     do {
         n = recv(wire->fd, buf, len, MSG_DONTWAIT);
     } while (n < 0 && (errno == EINTR || (again() && ready(wire, POLLIN))));
+    wire->error = n < 0 ? errno : 0;
+    wire->ended = n == 0;
     return (ber_slen_t)n;
 }
 
@@ -80,6 +83,7 @@ static ber_slen_t socket_write(Sockbuf_IO_Desc *sbiod, void *buf, ber_len_t len)
     do {
         n = send(wire->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
     } while (n < 0 && (errno == EINTR || (again() && ready(wire, POLLOUT))));
+    wire->error = n < 0 ? errno : 0;
     return (ber_slen_t)n;
 }
 
@@ -115,26 +119,36 @@ bool cba_wire_install(struct cba_wire *wire, LDAP *ld)
     return true;
 }
 
-/* --- sealing ---------------------------------------------------------------------------------- */
+/* --- sealing --- */
 
 /* Each message is preceded by its length in four bytes, most significant first (RFC 4422 3.7). */
 #define LENGTH 4
 
 struct seal {
+    struct cba_wire *wire;
     struct cba_sasl *sasl;
     unsigned char sealed[CBA_SASL_SEALED_MAX];
-    struct cba_span plain; /* what libldap has not yet taken; the memory is sasl's, or ours where a write would end it */
+    struct cba_span plain; /* what libldap has not yet taken; the memory is sasl's, or ours where a
+                              write would end it */
     unsigned char *kept;   /* plain was copied here */
+};
+
+/* Whom a new layer is for. */
+struct parties {
+    struct cba_wire *wire;
+    struct cba_sasl *sasl;
 };
 
 static int seal_setup(Sockbuf_IO_Desc *sbiod, void *arg)
 {
+    const struct parties *parties = arg;
     struct seal *seal = calloc(1, sizeof *seal);
 
     if (!seal) {
         return -1;
     }
-    seal->sasl = arg;
+    seal->wire = parties->wire;
+    seal->sasl = parties->sasl;
     sbiod->sbiod_pvt = seal;
     return 0;
 }
@@ -191,6 +205,14 @@ static bool write_whole(Sockbuf_IO_Desc *sbiod, struct cba_span data)
     return true;
 }
 
+/* Nothing that follows can be trusted or understood. */
+static int broken(struct seal *seal, int error)
+{
+    seal->wire->error = error;
+    errno = error;
+    return -1;
+}
+
 static int read_message(Sockbuf_IO_Desc *sbiod, struct seal *seal)
 {
     unsigned char length[LENGTH];
@@ -202,16 +224,14 @@ static int read_message(Sockbuf_IO_Desc *sbiod, struct seal *seal)
     }
     len = (size_t)length[0] << 24 | (size_t)length[1] << 16 | (size_t)length[2] << 8 | length[3];
     if (len > sizeof seal->sealed) {
-        errno = EMSGSIZE;
-        return -1;
+        return broken(seal, EBADMSG);
     }
     rc = read_whole(sbiod, seal->sealed, len);
     if (rc <= 0) {
         return rc;
     }
     if (!cba_sasl_unseal(seal->sasl, cba_span_of(seal->sealed, len), &seal->plain)) {
-        errno = EBADMSG;
-        return -1;
+        return broken(seal, EBADMSG);
     }
     return 1;
 }
@@ -235,7 +255,8 @@ static ber_slen_t seal_read(Sockbuf_IO_Desc *sbiod, void *buf, ber_len_t len)
     return (ber_slen_t)n;
 }
 
-/* sasl's buffer is about to be used for a message of ours: what libldap has not yet read must survive. */
+/* sasl's buffer is about to be used for a message of ours: what libldap has not yet read must
+ * survive. */
 static bool keep_plain(struct seal *seal)
 {
     unsigned char *copy;
@@ -263,18 +284,17 @@ static ber_slen_t seal_write(Sockbuf_IO_Desc *sbiod, void *buf, ber_len_t len)
     struct cba_span sealed;
 
     if (!keep_plain(seal)) {
-        errno = ENOMEM;
-        return -1;
+        return broken(seal, ENOMEM);
     }
     if (!cba_sasl_seal(seal->sasl, cba_span_of(buf, n), &sealed) || sealed.len > UINT32_MAX) {
-        errno = EIO;
-        return -1;
+        return broken(seal, EIO);
     }
     length[0] = (unsigned char)(sealed.len >> 24);
     length[1] = (unsigned char)(sealed.len >> 16);
     length[2] = (unsigned char)(sealed.len >> 8);
     length[3] = (unsigned char)sealed.len;
-    /* libldap sends a piece again after EAGAIN only, which the socket above never says: half a message is the end of it. */
+    /* libldap sends a piece again after EAGAIN only, which the socket above never says: half a
+     * message is the end of it. */
     if (!write_whole(sbiod, cba_span_of(length, sizeof length)) || !write_whole(sbiod, sealed)) {
         return -1;
     }
@@ -296,9 +316,10 @@ static Sockbuf_IO seal_io = {
     .sbi_close = seal_close,
 };
 
-bool cba_wire_seal(LDAP *ld, struct cba_sasl *sasl)
+bool cba_wire_seal(struct cba_wire *wire, LDAP *ld, struct cba_sasl *sasl)
 {
     Sockbuf *sb = sockbuf_of(ld);
+    struct parties parties = {wire, sasl};
 
-    return sb && ber_sockbuf_add_io(sb, &seal_io, LBER_SBIOD_LEVEL_APPLICATION, sasl) == 0;
+    return sb && ber_sockbuf_add_io(sb, &seal_io, LBER_SBIOD_LEVEL_APPLICATION, &parties) == 0;
 }
