@@ -21,7 +21,7 @@ POSIX_HEADERS = set("fcntl netdb poll pthread signal strings sys/socket sys/stat
 
 OUTSIDE = [
     re.compile(r"openssl/\w+\.h$"),
-    re.compile(r"(apr\w*|ldap|openldap|lber|krb5|krb5/\w+|gssapi|gssapi/\w+|sasl/\w+)\.h$"),
+    re.compile(r"(apr\w*|ldap|openldap|lber|krb5|krb5/\w+|gssapi|gssapi/\w+|profile|sasl/\w+)\.h$"),
     re.compile(r".*"),
     re.compile(r".*"),
 ]
