@@ -1,0 +1,598 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The decision over fakes of directory and KDC: every reason that it can give, and in which order.
+ */
+#include "unit.h"
+
+#include "cba_decision.h"
+#include "exact.h"
+
+#define ALICE "S-1-5-21-2076040321-3326545908-468068287-1157"
+#define BOB   "S-1-5-21-2076040321-3326545908-468068287-1158"
+
+/* After the certificates of tests/vectors began, before they end, in seconds since 1970. */
+#define NOT_BEFORE 1709208000
+#define NOT_AFTER  INT64_C(2524607999)
+#define NOW        (NOT_BEFORE + 1000)
+
+static const char *const client_auth[] = {"1.3.6.1.5.5.7.3.2"};
+static const char *const server_auth[] = {"1.3.6.1.5.5.7.3.1"};
+
+/* What is asked, and what the fakes answer. */
+struct scene {
+    struct cba_request request;
+    struct cba_peer peer;
+    struct cba_rules rules;
+    int64_t now;
+    unsigned char *der;
+    enum cba_reason find;
+    struct cba_answer answer;
+    enum cba_reason evidence;
+    struct cba_evidence_facts facts;
+    enum cba_reason ticket;
+    /* what came to pass */
+    unsigned found, evidences, tickets;
+    char spn[CBA_SPN_MAX + 1];
+    struct cba_decision decision;
+    struct cba_result result;
+};
+
+static enum cba_reason fake_find(void *ctx, const struct cba_cert *cert, struct cba_answer *answer,
+                                 struct cba_result *result)
+{
+    struct scene *scene = ctx;
+
+    assert_non_null(cert);
+    assert_non_null(result);
+    scene->found++;
+    *answer = scene->answer;
+    cba_result_set(result, "asked");
+    return scene->find;
+}
+
+static enum cba_reason fake_evidence(void *ctx, const struct cba_account *account,
+                                     struct cba_evidence_facts *facts, struct cba_result *result)
+{
+    struct scene *scene = ctx;
+
+    assert_non_null(account);
+    assert_non_null(result);
+    scene->evidences++;
+    *facts = scene->facts;
+    return scene->evidence;
+}
+
+static enum cba_reason fake_ticket(void *ctx, const char *spn, struct cba_result *result)
+{
+    struct scene *scene = ctx;
+
+    assert_non_null(result);
+    scene->tickets++;
+    (void)snprintf(scene->spn, sizeof(scene->spn), "%s", spn);
+    return scene->ticket;
+}
+
+static struct cba_ports ports_of(struct scene *scene)
+{
+    return (struct cba_ports){scene, fake_find, fake_evidence, fake_ticket};
+}
+
+static struct cba_sid sid_of(const char *text)
+{
+    struct cba_sid sid;
+
+    assert_true(cba_sid_parse_text(cba_span_str(text), &sid));
+    return sid;
+}
+
+static void show(struct scene *scene, const char *name)
+{
+    char path[256];
+
+    (void)snprintf(path, sizeof(path), "vectors/cert/%s.der", name);
+    free(scene->der);
+    scene->der = unit_file_read(path, &scene->peer.der.len);
+    scene->peer.der.ptr = scene->der;
+}
+
+/* A phone for which everything is right: Alice's, by its SID. */
+static int begin(void **state)
+{
+    struct scene *scene = calloc(1, sizeof(*scene));
+
+    assert_non_null(scene);
+    scene->request.method = cba_span_str("POST");
+    scene->request.target = cba_span_str("/Microsoft-Server-ActiveSync?Cmd=Sync");
+    scene->peer.tls = true;
+    scene->peer.verify = cba_span_str("SUCCESS");
+    show(scene, "alice");
+    scene->rules = (struct cba_rules){
+        CBA_PROTOCOL_ACTIVESYNC, (unsigned)CBA_METHOD_SID | CBA_METHOD_UPN, true, client_auth, 1};
+    scene->now = NOW;
+    scene->find = scene->evidence = scene->ticket = CBA_R_OK;
+    scene->answer.count = 1;
+    scene->answer.account[0] = (struct cba_account){.sid = sid_of(ALICE),
+                                                    .sam = "alice",
+                                                    .upn = "alice@contoso.com",
+                                                    .domain = "contoso.com",
+                                                    .control = CBA_UAC_NORMAL_ACCOUNT,
+                                                    .expires = INT64_MAX,
+                                                    .created = NOT_BEFORE - 86400};
+    scene->facts = (struct cba_evidence_facts){"alice", "CONTOSO.COM", sid_of(ALICE)};
+    *state = scene;
+    return 0;
+}
+
+static int end(void **state)
+{
+    struct scene *scene = *state;
+
+    free(scene->der);
+    free(scene);
+    return 0;
+}
+
+/* Decides; found: how often the directory may be asked. */
+static void assert_access(struct scene *scene, enum cba_reason expected, unsigned found)
+{
+    struct cba_ports ports = ports_of(scene);
+    enum cba_reason reason;
+
+    memset(&scene->decision, 0xff, sizeof(scene->decision));
+    scene->found = 0;
+    reason = cba_decision_access(&scene->request, &scene->peer, &scene->rules, scene->now, &ports,
+                                 &scene->decision);
+    assert_string_equal(cba_reason_info(reason)->symbol, cba_reason_info(expected)->symbol);
+    assert_int_equal(scene->decision.reason, expected);
+    assert_int_equal(scene->found, found);
+    assert_int_equal(scene->evidences, 0);
+    assert_int_equal(scene->tickets, 0);
+}
+
+/* --- access ---- */
+
+static void let_in(void **state)
+{
+    struct scene *scene = *state;
+
+    assert_access(scene, CBA_R_OK, 1);
+    assert_int_equal(scene->decision.method, CBA_METHOD_SID);
+    assert_true(scene->decision.has_account);
+    assert_memory_equal(&scene->decision.account, &scene->answer.account[0],
+                        sizeof(struct cba_account));
+    assert_string_equal(scene->decision.cert.upn, "alice@contoso.com");
+    assert_string_equal(scene->decision.cert.serial, "2B0000000011AC0000000012");
+}
+
+static void zeroed_is_a_refusal(void **state)
+{
+    const struct cba_decision zero = {0};
+
+    (void)state;
+    assert_int_equal(zero.reason, CBA_R_UNDECIDED);
+    assert_int_not_equal(zero.reason, CBA_R_OK);
+    assert_int_equal(cba_reason_info(zero.reason)->status, 403);
+}
+
+static void request_rules(void **state)
+{
+    struct scene *scene = *state;
+
+    scene->request.target = cba_span_str("/Microsoft-Server-ActiveSync/%2e%2e/owa");
+    assert_access(scene, CBA_R_REQ_PATH, 0);
+    assert_string_equal(scene->decision.cert.serial, ""); /* not even looked at */
+    assert_false(scene->decision.has_account);
+    scene->request.method = cba_span_str("GET");
+    assert_access(scene, CBA_R_REQ_METHOD, 0);
+    scene->request.upgrade = true;
+    assert_access(scene, CBA_R_REQ_UPGRADE, 0);
+}
+
+static void protocol_is_the_locations(void **state)
+{
+    struct scene *scene = *state;
+
+    scene->request.method = cba_span_str("GET");
+    scene->rules.protocol = CBA_PROTOCOL_ANY;
+    assert_access(scene, CBA_R_OK, 1);
+}
+
+static void no_tls(void **state)
+{
+    struct scene *scene = *state;
+
+    scene->peer.tls = false;
+    assert_access(scene, CBA_R_TLS_ABSENT, 0);
+}
+
+static void no_certificate(void **state)
+{
+    static const char *const verify[] = {"NONE", "", "SUCCESS"};
+    struct scene *scene = *state;
+
+    scene->peer.der = cba_span_of(NULL, 0);
+    for (size_t i = 0; i < COUNT(verify); i++) {
+        scene->peer.verify = cba_span_str(verify[i]);
+        assert_access(scene, CBA_R_TLS_NO_CERTIFICATE, 0);
+    }
+    scene->peer.verify = cba_span_of(NULL, 0);
+    assert_access(scene, CBA_R_TLS_NO_CERTIFICATE, 0);
+}
+
+static void not_verified(void **state)
+{
+    static const char *const verify[] = {"NONE",     "GENEROUS",   "FAILED:self signed",
+                                         "FAILED",   "success",    "SUCCES",
+                                         "SUCCESS ", "SUCCESSFUL", ""};
+    struct scene *scene = *state;
+
+    for (size_t i = 0; i < COUNT(verify); i++) {
+        scene->peer.verify = cba_span_str(verify[i]);
+        assert_access(scene, CBA_R_TLS_UNVERIFIED, 0);
+        assert_non_null(strstr(scene->decision.result.detail, verify[i]));
+        assert_string_equal(scene->decision.cert.serial, "");
+    }
+    scene->peer.verify = EXACT("SUCCESS\0");
+    assert_access(scene, CBA_R_TLS_UNVERIFIED, 0);
+    scene->peer.verify = exact_fill('x', 1000);
+    assert_access(scene, CBA_R_TLS_UNVERIFIED, 0);
+    assert_int_equal(strlen(scene->decision.result.detail), CBA_DETAIL_MAX);
+    scene->peer.der = cba_span_of(NULL, 0);
+    scene->peer.verify = cba_span_str("FAILED:x");
+    assert_access(scene, CBA_R_TLS_UNVERIFIED, 0);
+}
+
+static void certificates_refused(void **state)
+{
+    static const struct {
+        const char *name;
+        enum cba_reason reason;
+    } certs[] = {
+        {"eku-empty", CBA_R_CERT_MALFORMED},  {"sid-empty", CBA_R_CERT_SID},
+        {"url-two", CBA_R_CERT_SID_CONFLICT}, {"upn-nul", CBA_R_CERT_UPN},
+        {"upn-two", CBA_R_CERT_UPN_CONFLICT}, {"sid-twice", CBA_R_CERT_DUPLICATE},
+        {"upn-1025", CBA_R_CERT_LIMIT},
+    };
+    struct scene *scene = *state;
+
+    for (size_t i = 0; i < COUNT(certs); i++) {
+        show(scene, certs[i].name);
+        assert_access(scene, certs[i].reason, 0);
+        assert_string_equal(scene->decision.cert.serial, "1001"); /* for the log */
+        assert_true(scene->decision.result.detail[0] != '\0');
+    }
+}
+
+static void dates(void **state)
+{
+    struct scene *scene = *state;
+
+    scene->now = NOT_BEFORE - 1;
+    assert_access(scene, CBA_R_CERT_NOT_YET, 0);
+    scene->now = NOT_BEFORE;
+    assert_access(scene, CBA_R_OK, 1);
+    scene->now = NOT_AFTER;
+    assert_access(scene, CBA_R_OK, 1);
+    scene->now = NOT_AFTER + 1;
+    assert_access(scene, CBA_R_CERT_EXPIRED, 0);
+}
+
+static void usage(void **state)
+{
+    struct scene *scene = *state;
+
+    scene->rules.usages = server_auth;
+    assert_access(scene, CBA_R_CERT_EKU, 0);
+    scene->rules.usages = client_auth;
+    scene->rules.usage_count = 0;
+    assert_access(scene, CBA_R_CERT_EKU, 0);
+    scene->rules.usage_count = 1;
+    show(scene, "no-usage");
+    assert_access(scene, CBA_R_CERT_EKU, 0);
+}
+
+/* Whatever the directory says goes out as it is, with its detail. */
+static void directory_fails(void **state)
+{
+    static const enum cba_reason reasons[] = {
+        CBA_R_DIR_UNREACHABLE, CBA_R_DIR_TIMEOUT,   CBA_R_DIR_BIND,        CBA_R_DIR_TLS,
+        CBA_R_DIR_SEARCH,      CBA_R_DIR_NO_SERVER, CBA_R_DIR_ANSWER,      CBA_R_DIR_PASSWORD,
+        CBA_R_ACC_INCOMPLETE,  CBA_R_ACC_MALFORMED, CBA_R_MAP_NO_IDENTITY, CBA_R_LIFE_MEMORY,
+        CBA_R_LIFE_GATEWAY,    CBA_R_KRB_KEYTAB,    CBA_R_UNDECIDED,
+    };
+    struct scene *scene = *state;
+
+    for (size_t i = 0; i < COUNT(reasons); i++) {
+        scene->find = reasons[i];
+        assert_access(scene, reasons[i], 1);
+        assert_false(scene->decision.has_account);
+        assert_string_equal(scene->decision.result.detail, "asked");
+    }
+}
+
+static void mapping_refuses(void **state)
+{
+    struct scene *scene = *state;
+    struct cba_account alice = scene->answer.account[0], bob = alice;
+
+    bob.sid = sid_of(BOB);
+    (void)snprintf(bob.sam, sizeof(bob.sam), "bob");
+    (void)snprintf(bob.upn, sizeof(bob.upn), "bob@contoso.com");
+
+    scene->answer.count = 0;
+    assert_access(scene, CBA_R_MAP_NOT_FOUND, 1);
+    assert_false(scene->decision.has_account);
+
+    scene->answer.count = 2;
+    scene->answer.account[1] = alice;
+    assert_access(scene, CBA_R_MAP_AMBIGUOUS, 1);
+    assert_false(scene->decision.has_account);
+
+    scene->answer.account[1] = bob; /* nothing in the certificate is Bob's */
+    assert_access(scene, CBA_R_MAP_INEXACT, 1);
+
+    (void)snprintf(scene->answer.account[0].upn, sizeof(alice.upn), "other@contoso.com");
+    (void)snprintf(scene->answer.account[0].sam, sizeof(alice.sam), "other");
+    (void)snprintf(scene->answer.account[1].upn, sizeof(bob.upn), "alice@contoso.com");
+    assert_access(scene, CBA_R_MAP_CONTRADICTION, 1);
+
+    scene->answer.count = 1;
+    scene->answer.account[0] = alice;
+    scene->answer.account[0].sid = sid_of(BOB);
+    assert_access(scene, CBA_R_MAP_SID, 1);
+    assert_true(scene->decision.has_account); /* the one concerned, for the log */
+    assert_int_equal(scene->decision.method, CBA_METHOD_SID);
+
+    scene->answer.account[0] = alice;
+    scene->rules.methods = CBA_METHOD_SIDURL;
+    assert_access(scene, CBA_R_MAP_NOT_LISTED, 1);
+    assert_int_equal(scene->decision.method, CBA_METHOD_SID);
+
+    scene->rules.methods = CBA_METHOD_UPN;
+    assert_access(scene, CBA_R_MAP_WEAK, 1);
+    assert_int_equal(scene->decision.method, CBA_METHOD_UPN);
+
+    scene->rules.strong = false;
+    scene->answer.account[0].created = NOT_BEFORE + 1;
+    assert_access(scene, CBA_R_MAP_OLDER, 1);
+
+    scene->answer.account[0].created = NOT_BEFORE;
+    assert_access(scene, CBA_R_OK, 1);
+    assert_int_equal(scene->decision.method, CBA_METHOD_UPN);
+}
+
+static void no_identity(void **state)
+{
+    struct scene *scene = *state;
+
+    show(scene, "anonymous");
+    assert_access(scene, CBA_R_MAP_NO_IDENTITY, 1);
+    assert_false(scene->decision.has_account);
+}
+
+static void weak_mapping(void **state)
+{
+    struct scene *scene = *state;
+
+    show(scene, "weak");
+    assert_access(scene, CBA_R_MAP_WEAK, 1);
+    scene->rules.strong = false;
+    assert_access(scene, CBA_R_OK, 1);
+    assert_int_equal(scene->decision.method, CBA_METHOD_UPN);
+}
+
+static void account_refused(void **state)
+{
+    static const struct {
+        uint32_t control;
+        enum cba_reason reason;
+    } accounts[] = {
+        {CBA_UAC_NORMAL_ACCOUNT | CBA_UAC_ACCOUNTDISABLE, CBA_R_ACC_DISABLED},
+        {CBA_UAC_NORMAL_ACCOUNT | CBA_UAC_NOT_DELEGATED, CBA_R_ACC_SENSITIVE},
+        {CBA_UAC_WORKSTATION_TRUST, CBA_R_ACC_COMPUTER},
+        {0, CBA_R_ACC_NOT_USER},
+    };
+    struct scene *scene = *state;
+
+    for (size_t i = 0; i < COUNT(accounts); i++) {
+        scene->answer.account[0].control = accounts[i].control;
+        assert_access(scene, accounts[i].reason, 1);
+        assert_true(scene->decision.has_account);
+        assert_int_equal(scene->decision.method, CBA_METHOD_SID);
+    }
+    scene->answer.account[0].control = CBA_UAC_NORMAL_ACCOUNT;
+    scene->answer.account[0].expires = NOW;
+    assert_access(scene, CBA_R_ACC_EXPIRED, 1);
+    scene->answer.account[0].expires = NOW + 1;
+    assert_access(scene, CBA_R_OK, 1);
+}
+
+/* The first thing that is wrong is what is said; each is set right in turn. */
+static void order(void **state)
+{
+    struct scene *scene = *state;
+
+    scene->request.target = cba_span_str("/..");
+    scene->peer.tls = false;
+    scene->peer.verify = cba_span_str("FAILED");
+    scene->peer.der = cba_span_of("x", 1);
+    scene->now = 0;
+    scene->rules.usages = server_auth;
+    scene->find = CBA_R_DIR_TIMEOUT;
+    scene->answer.account[0].sid = sid_of(BOB);
+    scene->answer.account[0].control = 0;
+
+    assert_access(scene, CBA_R_REQ_PATH, 0);
+    scene->request.target = cba_span_str("/");
+    assert_access(scene, CBA_R_TLS_ABSENT, 0);
+    scene->peer.tls = true;
+    assert_access(scene, CBA_R_TLS_UNVERIFIED, 0);
+    scene->peer.verify = cba_span_str("SUCCESS");
+    assert_access(scene, CBA_R_CERT_MALFORMED, 0);
+    show(scene, "alice");
+    assert_access(scene, CBA_R_CERT_NOT_YET, 0);
+    scene->now = NOW;
+    assert_access(scene, CBA_R_CERT_EKU, 0);
+    scene->rules.usages = client_auth;
+    assert_access(scene, CBA_R_DIR_TIMEOUT, 1);
+    scene->find = CBA_R_OK;
+    assert_access(scene, CBA_R_MAP_SID, 1);
+    scene->answer.account[0].sid = sid_of(ALICE);
+    assert_access(scene, CBA_R_ACC_NOT_USER, 1);
+    scene->answer.account[0].control = CBA_UAC_NORMAL_ACCOUNT;
+    assert_access(scene, CBA_R_OK, 1);
+}
+
+/* Facts may be shared between Locations, verdicts are not: one's leniency is not another's. */
+static void rules_are_applied_anew(void **state)
+{
+    struct scene *scene = *state;
+
+    show(scene, "weak");
+    scene->rules.strong = false;
+    assert_access(scene, CBA_R_OK, 1);
+    scene->rules.strong = true;
+    assert_access(scene, CBA_R_MAP_WEAK, 1);
+    scene->rules.strong = false;
+    scene->rules.methods = CBA_METHOD_SID;
+    assert_access(scene, CBA_R_MAP_NOT_LISTED, 1);
+}
+
+/* --- delegation ---- */
+
+/* tickets: how often a ticket to the back end may be asked for. */
+static void assert_delegated(struct scene *scene, enum cba_reason expected, unsigned tickets)
+{
+    struct cba_ports ports = ports_of(scene);
+    enum cba_reason reason;
+
+    scene->evidences = scene->tickets = 0;
+    reason = cba_decision_delegate(&scene->answer.account[0], "HTTP/cas1.contoso.com", &ports,
+                                   &scene->result);
+    assert_string_equal(cba_reason_info(reason)->symbol, cba_reason_info(expected)->symbol);
+    assert_int_equal(reason, expected);
+    assert_int_equal(scene->evidences, 1);
+    assert_int_equal(scene->tickets, tickets);
+    assert_int_equal(scene->found, 0);
+}
+
+static void delegated(void **state)
+{
+    struct scene *scene = *state;
+
+    assert_delegated(scene, CBA_R_OK, 1);
+    assert_string_equal(scene->spn, "HTTP/cas1.contoso.com");
+    (void)snprintf(scene->facts.client, sizeof(scene->facts.client), "ALICE");
+    (void)snprintf(scene->facts.realm, sizeof(scene->facts.realm), "contoso.com");
+    assert_delegated(scene, CBA_R_OK, 1);
+}
+
+static void no_evidence(void **state)
+{
+    static const enum cba_reason reasons[] = {
+        CBA_R_KRB_KEYTAB,         CBA_R_KRB_LOGIN,   CBA_R_KRB_UNREACHABLE,
+        CBA_R_KRB_TIMEOUT,        CBA_R_KRB_SKEW,    CBA_R_KRB_CLIENT_UNKNOWN,
+        CBA_R_KRB_CLIENT_REVOKED, CBA_R_KRB_POLICY,  CBA_R_KRB_PAC_INVALID,
+        CBA_R_KRB_OTHER,          CBA_R_LIFE_MEMORY, CBA_R_UNDECIDED,
+    };
+    struct scene *scene = *state;
+
+    for (size_t i = 0; i < COUNT(reasons); i++) {
+        scene->evidence = reasons[i];
+        assert_delegated(scene, reasons[i], 0);
+    }
+}
+
+static void evidence_for_another_name(void **state)
+{
+    static const char *const names[] = {"bob",         "alic", "alice2", "", "alice@CONTOSO.COM",
+                                        "\xc3\xa1lice"};
+    struct scene *scene = *state;
+
+    for (size_t i = 0; i < COUNT(names); i++) {
+        (void)snprintf(scene->facts.client, sizeof(scene->facts.client), "%s", names[i]);
+        assert_delegated(scene, CBA_R_KRB_CLIENT_NAME, 0);
+        assert_non_null(strstr(scene->result.detail, "alice@contoso.com"));
+        assert_non_null(strstr(scene->result.detail, names[i]));
+    }
+}
+
+static void evidence_of_another_realm(void **state)
+{
+    struct scene *scene = *state;
+
+    (void)snprintf(scene->facts.realm, sizeof(scene->facts.realm), "CORP.CONTOSO.COM");
+    assert_delegated(scene, CBA_R_KRB_CLIENT_NAME, 0);
+    scene->facts.realm[0] = '\0';
+    assert_delegated(scene, CBA_R_KRB_CLIENT_NAME, 0);
+}
+
+static void evidence_without_sid(void **state)
+{
+    struct scene *scene = *state;
+
+    memset(&scene->facts.sid, 0, sizeof(scene->facts.sid));
+    assert_delegated(scene, CBA_R_KRB_PAC_MISSING, 0);
+}
+
+/* The account was renamed and its name given to another. */
+static void evidence_with_another_sid(void **state)
+{
+    struct scene *scene = *state;
+
+    scene->facts.sid = sid_of(BOB);
+    assert_delegated(scene, CBA_R_KRB_PAC_SID, 0);
+    assert_non_null(strstr(scene->result.detail, ALICE));
+    assert_non_null(strstr(scene->result.detail, BOB));
+    /* an account without SID is nobody's */
+    memset(&scene->answer.account[0].sid, 0, sizeof(struct cba_sid));
+    assert_delegated(scene, CBA_R_KRB_PAC_SID, 0);
+}
+
+static void no_ticket(void **state)
+{
+    static const enum cba_reason reasons[] = {
+        CBA_R_KRB_DELEGATION, CBA_R_KRB_SPN_UNKNOWN, CBA_R_KRB_ENCTYPE, CBA_R_KRB_TOKEN,
+        CBA_R_KRB_TIMEOUT,    CBA_R_LIFE_MEMORY,     CBA_R_UNDECIDED,
+    };
+    struct scene *scene = *state;
+
+    for (size_t i = 0; i < COUNT(reasons); i++) {
+        scene->ticket = reasons[i];
+        assert_delegated(scene, reasons[i], 1);
+    }
+}
+
+#define SCENE(test) cmocka_unit_test_setup_teardown(test, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCENE(let_in),
+        cmocka_unit_test(zeroed_is_a_refusal),
+        SCENE(request_rules),
+        SCENE(protocol_is_the_locations),
+        SCENE(no_tls),
+        SCENE(no_certificate),
+        SCENE(not_verified),
+        SCENE(certificates_refused),
+        SCENE(dates),
+        SCENE(usage),
+        SCENE(directory_fails),
+        SCENE(mapping_refuses),
+        SCENE(no_identity),
+        SCENE(weak_mapping),
+        SCENE(account_refused),
+        SCENE(order),
+        SCENE(rules_are_applied_anew),
+        SCENE(delegated),
+        SCENE(no_evidence),
+        SCENE(evidence_for_another_name),
+        SCENE(evidence_of_another_realm),
+        SCENE(evidence_without_sid),
+        SCENE(evidence_with_another_sid),
+        SCENE(no_ticket),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include "cba_limits.h"
+#include "cba_request.h"
+#include "exact.h"
+
+#define TARGET "/Microsoft-Server-ActiveSync?Cmd=Sync&User=alice&DeviceId=X&DeviceType=iPhone"
+
+static enum cba_reason check(const char *method, const char *target, bool upgrade,
+                             enum cba_protocol protocol)
+{
+    struct cba_request request = {exact(method), exact(target), upgrade};
+
+    return cba_request_check(&request, protocol);
+}
+
+static void methods_of_activesync(void **state)
+{
+    static const char *const bad[] = {"GET",  "HEAD",    "PUT",   "DELETE", "TRACE", "CONNECT",
+                                      "post", "Options", "POST ", "POS",    "",      "PROPFIND"};
+
+    (void)state;
+    assert_int_equal(check("POST", TARGET, false, CBA_PROTOCOL_ACTIVESYNC), CBA_R_OK);
+    assert_int_equal(check("OPTIONS", TARGET, false, CBA_PROTOCOL_ACTIVESYNC), CBA_R_OK);
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        assert_int_equal(check(bad[i], TARGET, false, CBA_PROTOCOL_ACTIVESYNC), CBA_R_REQ_METHOD);
+    }
+}
+
+static void methods_of_any(void **state)
+{
+    static const char *const good[] = {"GET",         "POST",    "PROPFIND",
+                                       "RPC_IN_DATA", "X-A.b!~", "tracer"};
+    static const char *const bad[] = {"TRACE", "trace", "CONNECT",    "Connect", "",
+                                      "GE T",  "GET\t", "G\xc3\x89T", "GET/",    "\"GET\""};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(good); i++) {
+        assert_int_equal(check(good[i], TARGET, false, CBA_PROTOCOL_ANY), CBA_R_OK);
+    }
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        assert_int_equal(check(bad[i], TARGET, false, CBA_PROTOCOL_ANY), CBA_R_REQ_METHOD);
+    }
+}
+
+static void method_with_nul(void **state)
+{
+    struct cba_request request = {EXACT("POST\0"), exact(TARGET), false};
+
+    (void)state;
+    assert_int_equal(cba_request_check(&request, CBA_PROTOCOL_ACTIVESYNC), CBA_R_REQ_METHOD);
+    assert_int_equal(cba_request_check(&request, CBA_PROTOCOL_ANY), CBA_R_REQ_METHOD);
+}
+
+static void zeroed_protocol_allows_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(check("POST", TARGET, false, (enum cba_protocol)0), CBA_R_REQ_METHOD);
+}
+
+static void upgrade(void **state)
+{
+    (void)state;
+    assert_int_equal(check("POST", TARGET, true, CBA_PROTOCOL_ACTIVESYNC), CBA_R_REQ_UPGRADE);
+    assert_int_equal(check("GET", TARGET, true, CBA_PROTOCOL_ANY), CBA_R_REQ_UPGRADE);
+}
+
+static void path_is_checked_with_the_request(void **state)
+{
+    (void)state;
+    assert_int_equal(check("POST", "/a/../b", false, CBA_PROTOCOL_ACTIVESYNC), CBA_R_REQ_PATH);
+    assert_int_equal(check("GET", "*", false, CBA_PROTOCOL_ANY), CBA_R_REQ_PATH);
+}
+
+static void paths(void **state)
+{
+    static const char *const good[] = {
+        "/",
+        TARGET,
+        "/Microsoft-Server-ActiveSync?jAkHBASnbGlzZQ==",
+        "/microsoft-server-activesync/",
+        "//Microsoft-Server-ActiveSync",
+        "/a/.b/..c/d./e../...f",
+        "/a.b/%2e%2ea",
+        "/owa/%C3%A9/%e2%82%ac/%F0%9F%98%80",
+        "/owa/\xc3\xa9",
+        "/owa/a%20b",
+        "/ews/~%7e!$&'()*+,=:@",
+        "/x?a;b\\c%2f%5c%25%3b/../%zz%00%ff",
+        "/x?\xff",
+        "/x??",
+        "http://mail.contoso.com/Microsoft-Server-ActiveSync?Cmd=Sync",
+        "HTTPS://mail.contoso.com:443/x",
+        "https://mail.contoso.com",
+        "https://mail.contoso.com?x",
+        "https://[2001:db8::1]:443/x",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(good); i++) {
+        if (cba_path_check(exact(good[i])) != CBA_R_OK) {
+            fail_msg("%s", good[i]);
+        }
+    }
+}
+
+static void paths_read_differently(void **state)
+{
+    static const char *const bad[] = {
+        "",
+        "*",
+        "x",
+        "?x",
+        "mail.contoso.com:443",
+        /* separators, raw and encoded */
+        "/a\\b",
+        "\\a",
+        "/a%5cb",
+        "/a%5Cb",
+        "/a%2fb",
+        "/a%2Fb",
+        "/a%252fb",
+        "/%25",
+        "/a;b",
+        "/;",
+        "/a%3bb",
+        "/a%3Bb",
+        "/a#b",
+        "/a?b#c",
+        "#",
+        /* dot segments */
+        "/.",
+        "/..",
+        "/./",
+        "/../",
+        "/a/.",
+        "/a/..",
+        "/a/./b",
+        "/a/../b",
+        "/a/%2e",
+        "/a/%2E%2e/b",
+        "/a/.%2e",
+        "/a/...",
+        "/a/..%20",
+        "/a/%20./b",
+        "/..?x",
+        "http://h/..",
+        /* controls */
+        "/a%00",
+        "/a%0a",
+        "/a%0D",
+        "/a%1f",
+        "/a%7f",
+        "/a%C2%85",
+        "/a\x7f",
+        "/a\x01",
+        "/a\tb",
+        "/a?b\n",
+        "/a?b\x7f",
+        "/a b",
+        "/a?b c",
+        " /a",
+        "/a ",
+        /* escapes */
+        "/%",
+        "/%4",
+        "/a%",
+        "/a%4",
+        "/%zz",
+        "/%4g",
+        "/%g4",
+        "/%u0041",
+        "/% 41",
+        "/%+1",
+        "/%2?f",
+        /* not UTF-8 */
+        "/\xff",
+        "/%ff",
+        "/%c0%af",
+        "/%c0%2e",
+        "/%e0%80%af",
+        "/%c3",
+        "/%c3/x",
+        "/%c3%28",
+        "/\xc3%28",
+        "/%ed%a0%80",
+        "/%f4%90%80%80",
+        "/%f0%9f%98",
+        "/%e2%82x",
+        /* absolute-form */
+        "ftp://h/x",
+        "http:/h/x",
+        "http://",
+        "http:///x",
+        "http://?x",
+        "http://user@h/x",
+        "http://h%2fx/",
+        "http://h\\x/",
+        "http://\xc3\xa9/",
+        "httpss://h/",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        if (cba_path_check(exact(bad[i])) != CBA_R_REQ_PATH) {
+            fail_msg("%s", bad[i]);
+        }
+    }
+    assert_int_equal(cba_path_check(EXACT("/a\0b")), CBA_R_REQ_PATH);
+    assert_int_equal(cba_path_check(EXACT("/a?\0b")), CBA_R_REQ_PATH);
+    assert_int_equal(cba_path_check(EXACT("http://h\0/")), CBA_R_REQ_PATH);
+}
+
+/* Each byte, raw and encoded, in the middle of a name. */
+static void every_byte(void **state)
+{
+    (void)state;
+    for (unsigned c = 0; c < 256; c++) {
+        unsigned char raw[] = {'/', 'a', (unsigned char)c, 'b'};
+        char encoded[16];
+        bool control = c < 0x20 || c == 0x7f, high = c >= 0x80;
+
+        (void)snprintf(encoded, sizeof(encoded), "/a%%%02Xb", c);
+        assert_int_equal(cba_path_check(exact_bytes(raw, sizeof(raw))) == CBA_R_OK,
+                         !control && !high && c != ' ' && c != '#' && c != '%' && c != ';' &&
+                             c != '\\');
+        assert_int_equal(cba_path_check(exact(encoded)) == CBA_R_OK,
+                         !control && !high && c != '/' && c != '%' && c != ';' && c != '\\');
+    }
+}
+
+static void target_length(void **state)
+{
+    unsigned char *target = malloc(CBA_TARGET_MAX + 1);
+
+    (void)state;
+    assert_non_null(target);
+    memset(target, 'a', CBA_TARGET_MAX + 1);
+    target[0] = '/';
+    assert_int_equal(cba_path_check(cba_span_of(target, CBA_TARGET_MAX)), CBA_R_OK);
+    assert_int_equal(cba_path_check(cba_span_of(target, CBA_TARGET_MAX + 1)), CBA_R_REQ_PATH);
+    free(target);
+}
+
+static void claims(void **state)
+{
+    static const char *const claims[] = {
+        "Authorization", "AUTHORIZATION",      "Proxy-Authorization", "proxy_authorization",
+        "Forwarded",     "X-Forwarded-For",    "x_forwarded_for",     "X-Forwarded-Proto",
+        "X-FORWARDED-",  "X-Remote-User",      "X_Remote_User",       "X-CommonAccessToken",
+        "X-IsFromCafe",  "X-SourceCafeServer",
+    };
+    static const char *const others[] = {
+        "",
+        "Authorizatio",
+        "Authorization2",
+        "X-Authorization",
+        "X-Forwarded",
+        "X-Forward",
+        "Via",
+        "Host",
+        "User-Agent",
+        "MS-ASProtocolVersion",
+        "X-MS-PolicyKey",
+        "Content-Type",
+        "X-Remote-Users",
+        "WWW-Authenticate",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(claims); i++) {
+        assert_true(cba_header_is_claim(exact(claims[i])));
+    }
+    for (size_t i = 0; i < COUNT(others); i++) {
+        assert_false(cba_header_is_claim(exact(others[i])));
+    }
+}
+
+static void challenges(void **state)
+{
+    static const char *const challenges[] = {
+        "WWW-Authenticate", "www_authenticate",    "Proxy-Authenticate",
+        "Persistent-Auth",  "Authentication-Info", "Proxy-Authentication-Info",
+    };
+    static const char *const others[] = {"",
+                                         "WWW-Authenticat",
+                                         "WWW-Authenticates",
+                                         "Authorization",
+                                         "Authentication",
+                                         "X-MS-Server",
+                                         "Set-Cookie"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(challenges); i++) {
+        assert_true(cba_header_is_challenge(exact(challenges[i])));
+    }
+    for (size_t i = 0; i < COUNT(others); i++) {
+        assert_false(cba_header_is_challenge(exact(others[i])));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(methods_of_activesync),
+        cmocka_unit_test(methods_of_any),
+        cmocka_unit_test(method_with_nul),
+        cmocka_unit_test(zeroed_protocol_allows_nothing),
+        cmocka_unit_test(upgrade),
+        cmocka_unit_test(path_is_checked_with_the_request),
+        cmocka_unit_test(paths),
+        cmocka_unit_test(paths_read_differently),
+        cmocka_unit_test(every_byte),
+        cmocka_unit_test(target_length),
+        cmocka_unit_test(claims),
+        cmocka_unit_test(challenges),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
