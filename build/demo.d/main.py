@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""build/demo behind its packages: builds the module, plays the story, leaves it running or not."""
+import os
+import shlex
+import signal
+import sys
+import time
+
+import stage
+from builder import Builder
+from screen import Screen, wants_colour
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def main(word):
+    """`word`: stay, --once, stop, or check, which fails when a demo runs already."""
+    if word == "stop":
+        print("stopped" if stage.stop() else "nothing is running")
+        return 0
+    if word != "--once" and stage.running():
+        return _runs_already(stage.running())
+    if word == "check":
+        return 0
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupted)
+    return _play(stay=word == "stay")
+
+
+def _interrupted(number, _):
+    raise SystemExit(128 + number)
+
+
+def _play(stay):
+    begin = time.monotonic()
+    screen = Screen(wants_colour())
+    module = Builder(TOP, os.environ.get("CBA_DEMO_DIR") or TOP + "/_demo", screen).build()
+    claimed = stage.claim() if stay else None
+    theatre = stage.Stage(module, screen.colour)
+    left = False
+    try:
+        theatre.start()
+        if stay:
+            theatre.note()
+        report = theatre.follow()
+        if report is None:
+            screen.plain("\nbuild/demo: broke off; the reason is above")
+            return 1
+        _verdict(screen, report, time.monotonic() - begin)
+        if stay:
+            state = theatre.note(**report)
+            theatre.stay()
+            left = True
+            _closing(screen, state)
+        return 1 if report["differed"] else 0
+    finally:
+        _without_interruption()
+        if not left:
+            theatre.end()
+            if stay:
+                stage.stop()
+        if claimed is not None:
+            os.close(claimed)
+
+
+def _without_interruption():
+    """From here on only the end is in sight, and a second Ctrl-C must not leave half of it."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _runs_already(state):
+    print("build/demo runs already (process %d)" % state["pid"])
+    if "inside" in state:
+        _closing(Screen(wants_colour()), state)
+    else:
+        print("to stop it: %s stop" % shlex.quote(TOP + "/build/demo"))
+    return 1
+
+
+def _verdict(screen, report, seconds):
+    differed = report["differed"]
+    text = "%d steps, " % report["steps"]
+    text += "%d differed" % differed if differed else "all as expected"
+    screen.plain()
+    screen.plain("%s; %.0f s altogether" % (screen.paint("bad" if differed else "good", text),
+                                            seconds))
+
+
+def _closing(screen, state):
+    """How to go on by hand."""
+    enter = "nsenter -t %d -m -n" % state["inside"]
+    url = state["url"]
+    curl = "%s curl -si --noproxy '*' --cacert %s/ca.pem" % (enter, state["folder"])
+    screen.heading("It keeps running. By hand, as root:")
+    screen.plain()
+    screen.plain("%s \\\n    --cert %s/alice.pem -X OPTIONS %s" % (curl, state["folder"], url))
+    screen.plain()
+    screen.plain("%s \\\n    --cert %s/alice.pem -H 'Content-Type: application/vnd.ms-sync.wbxml' \\\n"
+                 "    --data-binary @%s/foldersync.wbxml -o - \\\n    '%s?%s'"
+                 % (curl, state["folder"], state["folder"], url, state["query"]))
+    screen.plain()
+    screen.line("other phones", " ".join(state["phones"]))
+    for label, path in state["logs"]:
+        screen.line(label, "%s/files/%s" % (stage.STATE, path))
+    screen.line("a shell there", enter + " -p bash")
+    screen.line("to stop it", shlex.quote(TOP + "/build/demo") + " stop")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,395 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happens inside: the bench of the integration tests is brought up, a phone is played, and each
+step is told and compared with what it has to be.
+
+Runs in the namespaces that lab/namespace.py makes; started by stage.py, which copies the output.
+"""
+import email.message
+import hashlib
+import json
+import os
+import re
+import shutil
+import socket
+import sys
+import threading
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "tests", "integration"))
+
+from lab import namespace, wbxml            # noqa: E402
+from lab.bench import Bench                 # noqa: E402
+from lab.phone import PATH                  # noqa: E402
+from lab.process import wait_until          # noqa: E402
+from screen import Screen                   # noqa: E402
+
+HELD = 3                    # seconds until the held Ping sees new mail
+ATTACHMENT = 2_000_000
+WHO = "alice@CONTOSO.TEST"
+SPN = "HTTP/cas1.contoso.test"
+TICKETS = {"kdc": "from the KDC just now, by S4U2Self and S4U2Proxy",
+           "process": "remembered by the gateway's process"}
+
+
+class OneServer(Bench):
+    """The bench with one back end, whose Ping sees new mail soon."""
+
+    def exchange(self, host, **more):
+        return super().exchange(host, ping=HELD, **more) if host == "cas1" else None
+
+
+class Shown:
+    """A phone's certificate and how it is told; no certificate without an account."""
+
+    def __init__(self, bench, title, account=None, **shape):
+        self.title = title
+        self.certificate = None
+        self.lines = ["none"]
+        if account is None:
+            return
+        self.certificate = bench.certificate(account, **shape)
+        facts = {"sid": bench.directory.sid(account), "upn": account + "@" + namespace.DOMAIN,
+                 **{key: shape[key] for key in ("sid", "upn") if key in shape}}
+        issuer = shape["ca"].name if "ca" in shape else "Contoso Issuing CA"
+        self.short = "CN=%s, serial %X" % (account, self.certificate.serial)
+        self.lines = ["%s, issued by %s" % (self.short, issuer),
+                      ", ".join("%s %s" % (key.upper(), facts[key]) if facts[key]
+                                else "no " + key.upper() for key in ("sid", "upn"))]
+
+
+class Story:
+    """The steps, in order; `differed` counts those that were not as expected."""
+
+    def __init__(self, bench, screen):
+        self.bench = bench
+        self.screen = screen
+        self.steps = 0
+        self.differed = 0
+        self._line = None
+        self._problems = []
+
+    # ---- bringing it up --------------------------------------------------------------------------
+
+    def prepare(self):
+        """Everything that a phone needs, except the phone."""
+        self._timed("bench: Samba AD, certificates, Exchange stand-in", self.bench.start)
+        self._timed("bench: gateway", self._start_gateway)
+
+    def _timed(self, text, work):
+        begin = time.monotonic()
+        self.screen.begin(text, kind="dim")
+        try:
+            work()
+        except BaseException:
+            self.screen.end(time.monotonic() - begin, "FAILED", "bad")
+            raise
+        self.screen.end(time.monotonic() - begin)
+
+    def _start_gateway(self):
+        # One process: what it remembers is then told by the order of the requests alone.
+        self.gateway = self.bench.gateway(processes=1)
+
+    # ---- telling ----------------------------------------------------------------------------------
+
+    def expect(self, what, got, wanted):
+        """Notes a difference; it is told below the step."""
+        if got != wanted:
+            self._problems.append("%s: expected %s, was %s" % (what, wanted, got))
+
+    def _step(self, title, work, tell):
+        """One step: a title, the waiting for its answer, its facts, and what differed."""
+        self.steps += 1
+        self._problems = []
+        self.gateway.mark()
+        self.bench.cas1.mark()
+        self.screen.plain()
+        self.screen.begin("%3d  %s" % (self.steps, title))
+        begin = time.monotonic()
+        lines = []
+        try:
+            answer = work()
+            lines = tell(answer)
+        except (AssertionError, LookupError, ValueError, OSError) as problem:
+            self._problems.append("%s: %s" % (type(problem).__name__, problem))
+        seconds = time.monotonic() - begin
+        if self._problems:
+            self.differed += 1
+        self.screen.end(seconds, "DIFFERS" if self._problems else "ok",
+                        "bad" if self._problems else "good")
+        for label, text in lines:
+            self.screen.line(label, text)
+        for problem in self._problems:
+            for line in problem.splitlines():
+                self.screen.line("DIFFERS", line, "bad")
+        if self._problems:
+            for entry in self.gateway.error_log.entries():
+                if entry.number or entry.serious:
+                    self.screen.plain("     | " + entry.line)
+
+    # ---- a phone that works -------------------------------------------------------------------------
+
+    def good_phone(self):
+        """OPTIONS, Provision, FolderSync, SendMail, Ping."""
+        self.alice = Shown(self.bench, "alice", "alice")
+        self.phone = self.bench.phone(self.alice.certificate, self.gateway, device="demophone1",
+                                      kind="Demo")
+        self.screen.heading("A phone with a certificate and no password")
+        for label, text in zip(("certificate", ""), self.alice.lines):
+            self.screen.line(label, text)
+        self.screen.line("connects to", "https://%s%s" % (self.gateway.name, PATH))
+        self._step("OPTIONS: what can this server do?", lambda: self._send("OPTIONS"),
+                   self._tell_options)
+        self._step("Provision: which rules are there for phones?",
+                   lambda: self._send("Provision", wbxml.provision()), self._tell_provision)
+        self._step("FolderSync: which folders has the mailbox?",
+                   lambda: self._send("FolderSync", wbxml.folder_sync()), self._tell_folders)
+        mail = wbxml.send_mail(_mail())
+        self._step("SendMail: a mail with an attachment of 2 MB",
+                   lambda: self._send("SendMail", mail), self._tell_sent)
+        self._step("Ping: wait for new mail", lambda: self._send("Ping", wbxml.ping()),
+                   self._tell_ping)
+
+    def _send(self, command, body=None):
+        """One request on the phone's connection, which is opened again if the server closed it."""
+        self._body = body
+        if self._line is None or not self._line.open:
+            self._line = self.phone.connect()
+        self._request = ("OPTIONS", None) if command == "OPTIONS" else ("POST", command)
+        answer = (self._line.request("OPTIONS") if body is None
+                  else self._line.command(command, body, {"User-Agent": "Demo/1.0"}))
+        if answer.error:
+            raise AssertionError(answer.error)
+        return answer
+
+    def _tell(self, answer, *about):
+        """What gateway and Exchange say of a request that has to work."""
+        access = self.gateway.access()[0]
+        self.expect("status", answer.status, 200)
+        self.expect("EAS_REASON", access["EAS_REASON"], "")
+        self.expect("account", access["EAS_ACCOUNT"], WHO)
+        self.expect("mapped by", access["EAS_MAPPED_BY"], "SID")
+        self.expect("SPN", access["EAS_SPN"], SPN)
+        self.expect("ticket", access["EAS_TICKET"], "kdc" if self.steps == 1 else "process")
+        seen = self.bench.cas1.requests()
+        self.expect("requests at Exchange", len(seen), 1)
+        lines = [("mapped to", "%s by %s" % (access["EAS_ACCOUNT"] or "nobody",
+                                             access["EAS_MAPPED_BY"] or "nothing")),
+                 ("ticket", "%s, %s" % (access["EAS_SPN"] or "for no SPN", TICKETS.get(
+                     access["EAS_TICKET"], "source: " + (access["EAS_TICKET"] or "none"))))]
+        return lines + [line for one in seen for line in self._tell_seen(one, answer)] + [
+            ("answer", text if number else "%d %s" % (answer.status, text))
+            for number, text in enumerate(about)]
+
+    def _tell_seen(self, seen, answer):
+        """What Exchange saw of a request."""
+        method, command = self._request
+        body = self._body or b""
+        headers = {name.lower(): value for name, value in seen["headers"]}
+        self.expect("user at Exchange", seen["user"], WHO)
+        self.expect("X-Backend-User", answer.user, WHO)
+        self.expect("method", seen["method"], method)
+        self.expect("command", seen["command"], command)
+        self.expect("body", seen["length"], len(body))
+        self.expect("SHA-256", seen["sha256"], hashlib.sha256(body).hexdigest())
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        self.expect("Authorization", scheme, "Negotiate")
+        same = seen["sha256"] == hashlib.sha256(body).hexdigest()
+        yield "Exchange saw", "%s%s from %s, %s token of %s bytes" % (
+            seen["method"], " " + seen["command"] if seen["command"] else "", seen["user"],
+            scheme or "no", _number(len(token) * 3 // 4))
+        if body:
+            yield "", "%s bytes, SHA-256 %s... %s" % (
+                _number(seen["length"]), seen["sha256"][:16],
+                "as the phone sent it" if same else "NOT as the phone sent it")
+            yield "phone asked", _xml(body)
+
+    def _tell_options(self, answer):
+        versions = answer.headers.get("MS-ASProtocolVersions", "none")
+        commands = answer.headers.get("MS-ASProtocolCommands", "")
+        self.expect("version 16.1 offered", "16.1" in versions.split(","), True)
+        return self._tell(answer, "protocol versions " + versions,
+                          "%d commands: %s" % (len(commands.split(",")), commands))
+
+    def _tell_provision(self, answer):
+        self.expect("policy key in the answer", "<PolicyKey>" in _xml(answer.body), True)
+        return self._tell(answer, _xml(answer.body))
+
+    def _tell_folders(self, answer):
+        text = _xml(answer.body)
+        names = re.findall("<DisplayName>(.*?)</DisplayName>", text)
+        self.expect("folders", len(names), len(wbxml.FOLDERS))
+        return self._tell(answer, text, "%d folders: %s" % (len(names), ", ".join(names)))
+
+    def _tell_sent(self, answer):
+        self.expect("body of the answer", answer.body, b"")
+        return self._tell(answer, "without a body: the mail is accepted")
+
+    def _tell_ping(self, answer):
+        self.expect("held for %d s and no more than 10" % HELD, HELD <= answer.seconds < 10, True)
+        self.expect("changes", "<Status>2</Status>" in _xml(answer.body), True)
+        return self._tell(answer, _xml(answer.body),
+                          "held for %.1f s, then: new mail in folder 5" % answer.seconds)
+
+    # ---- phones that must not get in --------------------------------------------------------------
+
+    def bad_phones(self):
+        """Each is refused, by number and status, and Exchange hears nothing of it."""
+        bench, directory = self.bench, self.bench.directory
+        foreign = bench.pki.authority("Fabrikam CA")
+        foreign.name = "Fabrikam CA"
+        ghost = directory.sid("alice").rpartition("-")[0] + "-999999"
+        self.screen.heading("Phones that must not get in")
+        self.refused = [
+            (Shown(bench, "no certificate"), "EAS0102"),
+            (Shown(bench, "only a UPN, which anybody may have got into a certificate", "alice",
+                   sid=None), "EAS0306"),
+            (Shown(bench, "an account that is disabled", "disabled"), "EAS0501"),
+            (Shown(bench, "an account that is sensitive and cannot be delegated", "sensitive"),
+             "EAS0507"),
+            (Shown(bench, "the SID of alice and the UPN of bob", "alice",
+                   upn="bob@" + namespace.DOMAIN), "EAS0304"),
+            (Shown(bench, "the UPN of alice and a SID of nobody (any more)", "alice", sid=ghost),
+             "EAS0305"),
+        ]
+        for shown, number in self.refused:
+            self._step(shown.title, lambda shown=shown: self._try(shown),
+                       lambda answer, shown=shown, number=number:
+                       self._tell_refused(answer, shown, number))
+        stranger = Shown(bench, "a certificate of a CA that the gateway does not trust", "alice",
+                         ca=foreign)
+        self.refused.append((stranger, ""))
+        self._step(stranger.title, lambda: self._try(stranger),
+                   lambda answer: self._tell_alert(answer, stranger))
+
+    def _try(self, shown):
+        phone = self.bench.phone(shown.certificate, self.gateway, device="demophone2", kind="Demo")
+        return phone.folder_sync()
+
+    def _certificate(self, shown):
+        return list(zip(("certificate", ""), shown.lines))
+
+    def _nothing_seen(self):
+        self.expect("requests at Exchange", len(self.bench.cas1.requests()), 0)
+
+    def _tell_refused(self, answer, shown, number):
+        """Status, number and the error log's own words."""
+        access = self.gateway.access()[0]
+        entry = wait_until(lambda: next((one for one in self.gateway.error_log.entries()
+                                         if one.number), None), "a number in the error log", 5)
+        self.expect("status", answer.status, 403)
+        self.expect("number", entry.number, number)
+        self.expect("EAS_REASON", access["EAS_REASON"], number)
+        self.expect("user at Exchange", answer.user, None)
+        self.expect("a challenge", answer.headers.get("WWW-Authenticate"), None)
+        self._nothing_seen()
+        said = entry.line.partition(entry.number)[2].lstrip(": ")
+        meaning, _, rest = said.partition("; account=")
+        lines = self._certificate(shown)
+        lines.append(("answer", "%d, %s: %s" % (answer.status, entry.number, meaning)))
+        if "; to do: " in rest:
+            lines.append(("to do", rest.partition("; to do: ")[2].partition(", referer:")[0]))
+        return lines
+
+    def _tell_alert(self, answer, shown):
+        """The handshake fails: httpd's doing, before the module is asked."""
+        alert = re.search(r"alert ([a-z ]+)", answer.error)
+        self.expect("status", answer.status, 0)
+        self.expect("TLS alert", alert[1].strip() if alert else answer.error, "unknown ca")
+        self.expect("EAS numbers in the error log", self.gateway.numbers(), [])
+        self._nothing_seen()
+        entry = wait_until(lambda: next((one for one in self.gateway.error_log.entries()
+                                         if "Certificate Verification" in one.line), None),
+                           "mod_ssl's line in the error log", 5)
+        said = entry.line[entry.line.index("Certificate Verification"):].partition(" [subject")[0]
+        return self._certificate(shown) + [
+            ("answer", "no HTTP status; TLS alert \"%s\"" % (alert[1].strip() if alert else "?")),
+            ("mod_ssl's log", said)]
+
+    # ---- for those who go on by hand ------------------------------------------------------------------
+
+    def report(self):
+        """What the outside is told; with the files that the commands there name."""
+        folder = os.path.join(self.bench.folder, "demo")
+        os.makedirs(folder)
+        shutil.copy(self.bench.servers.bundle, folder + "/ca.pem")
+        phones = []
+        for shown, name in zip([self.alice] + [shown for shown, _ in self.refused],
+                               ("alice", "", "no-sid", "disabled", "sensitive", "two-accounts",
+                                "foreign-sid", "unknown-ca")):
+            if shown.certificate is not None:
+                # Certificate, key and the CAs between in one file: what curl's --cert takes.
+                with open(shown.certificate.chain, encoding="ascii") as file:
+                    chain = file.read()
+                with open("%s/%s.pem" % (folder, name), "w", encoding="ascii") as file:
+                    file.write(chain + shown.certificate.private.text)
+                phones.append(name + ".pem")
+        with open(folder + "/foldersync.wbxml", "wb") as file:
+            file.write(wbxml.folder_sync())
+        inside = os.path.relpath
+        return {
+            "steps": self.steps, "differed": self.differed, "folder": folder, "phones": phones[1:],
+            "url": "https://%s%s" % (self.gateway.name, PATH),
+            "query": self.phone.query("FolderSync").partition("?")[2],
+            "logs": [["gateway's log", inside(self.gateway.error_log.path, folder)],
+                     ["", inside(self.gateway.access_log.path, folder)],
+                     ["Exchange's log", inside(self.bench.cas1.log.path, folder)],
+                     ["AD's log", inside(self.bench.directory.log.path, folder)]],
+        }
+
+
+def _number(value):
+    return "{:,}".format(value)
+
+
+def _xml(content):
+    """One line of XML for a WBXML body, as libwbxml reads it."""
+    text = wbxml.decode(content)
+    text = re.sub(r"<\?xml.*?\?>|<!DOCTYPE.*?>", "", text, flags=re.S)
+    text = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", text)
+    return re.sub(r"\s*\n\s*", "", text).strip()
+
+
+def _mail():
+    """A mail with an attachment that no compression makes smaller, as MIME."""
+    mail = email.message.EmailMessage()
+    mail["From"], mail["To"] = "alice@contoso.test", "bob@contoso.test"
+    mail["Subject"] = "The pictures of Sunday"
+    mail.set_content("As promised.\n")
+    mail.add_attachment(os.urandom(ATTACHMENT), maintype="image", subtype="jpeg",
+                        filename="sunday.jpg")
+    return mail.as_bytes()
+
+
+def _leash(channel):
+    """Ends everything when the outside is gone, unless it said that we stay."""
+    stays = threading.Event()
+
+    def watch():
+        if channel.recv(16) != b"stay":
+            os._exit(1)
+        stays.set()
+    threading.Thread(target=watch, daemon=True).start()
+    return stays
+
+
+def main():
+    namespace.enter()
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    stays = _leash(channel)
+    screen = Screen(os.environ.get("EAS_DEMO_COLOUR") == "1")
+    with OneServer() as bench:
+        story = Story(bench, screen)
+        story.prepare()
+        story.good_phone()
+        story.bad_phones()
+        channel.sendall(json.dumps(story.report()).encode() + b"\n")
+        stays.wait()
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.dup2(null, 2)
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
