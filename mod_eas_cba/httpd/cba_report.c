@@ -111,7 +111,7 @@ void cba_report_admitted(request_rec *r, struct cba_pass *pass)
     const struct cba_account *account = &pass->decision.account;
 
     r->user = apr_pstrdup(r->pool, pass->user);
-    r->ap_auth_type = (char *)"EASCertAuth";
+    r->ap_auth_type = apr_pstrdup(r->pool, "EASCertAuth");
     apr_table_setn(r->subprocess_env, CBA_ENV_REASON, cba_reason_info(CBA_R_OK)->tag);
     apr_table_setn(r->subprocess_env, CBA_ENV_ACCOUNT, pass->user);
     if (account->upn[0]) {
