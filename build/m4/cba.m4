@@ -138,6 +138,14 @@ AS_IF([test "x$enable_werror" != xno], [CBA_WARN_CFLAGS="$CBA_WARN_CFLAGS -Werro
 AC_MSG_RESULT([$CBA_WARN_CFLAGS])
 AC_SUBST([CBA_WARN_CFLAGS])
 
+# APR_RING casts a volatile away; gcc knows that it does so in a system header, clang does not.
+CBA_APR_CFLAGS=
+AC_COMPILE_IFELSE([AC_LANG_SOURCE([[#ifndef __clang__
+#error not clang
+#endif
+]])], [CBA_APR_CFLAGS=-Wno-cast-qual])
+AC_SUBST([CBA_APR_CFLAGS])
+
 AC_MSG_CHECKING([for sanitizers])
 CBA_TEST_SAN=
 CBA_CC_FLAG([CBA_TEST_SAN], [-fsanitize=address,undefined])
