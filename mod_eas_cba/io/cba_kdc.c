@@ -240,6 +240,15 @@ static int converse(int fd, const krb5_data *message, struct cba_deadline deadli
     return code;
 }
 
+/* One more KDC that failed, and how. */
+static void add_failure(struct cba_result *result, const char *what, const char *how)
+{
+    struct cba_result before = *result;
+
+    cba_result_set(result, "%s%sKDC %s: %s", before.detail, before.detail[0] != '\0' ? "; " : "",
+                   what, how);
+}
+
 /* One KDC. False: *result says why. */
 static bool ask(const struct server *server, const krb5_data *message, struct cba_deadline deadline,
                 krb5_data *reply, struct cba_result *result)
@@ -250,13 +259,13 @@ static bool ask(const struct server *server, const krb5_data *message, struct cb
 
     if (cba_host_connect(server->host, cba_deadline_within(deadline, CONNECT_MS), &fd, &why) !=
         CBA_R_OK) {
-        cba_result_set(result, "KDC %s", why.detail);
+        add_failure(result, server->text, why.detail);
         return false;
     }
     code = converse(fd, message, deadline, reply);
     close(fd);
     if (code != 0) {
-        cba_result_set(result, "KDC %s: %s", server->text, apr_strerror(code, text, sizeof text));
+        add_failure(result, server->text, apr_strerror(code, text, sizeof text));
     }
     return code == 0;
 }
@@ -311,7 +320,7 @@ static bool try_server(krb5_context context, struct cba_kdc *kdc, struct server 
             remember(server, false);
             return true;
         }
-        cba_result_set(&kdc->result, "KDC %s: it says that it is out of service", server->text);
+        add_failure(&kdc->result, server->text, "it says that it is out of service");
         krb5_free_data_contents(context, reply);
     }
     remember(server, true);
@@ -330,7 +339,7 @@ static size_t sort_servers(struct cba_kdc *kdc, const char *const *texts, size_t
         struct server *server = find_server(texts[i]);
 
         if (server == NULL) {
-            cba_result_set(&kdc->result, "KDC \"%s\": not a host name", texts[i]);
+            add_failure(&kdc->result, texts[i], "not a host name");
         } else if (failed_lately(server)) {
             avoid[bad++] = server;
         } else {
@@ -399,13 +408,16 @@ static krb5_error_code exchange(krb5_context context, struct cba_kdc *kdc, const
     }
     kdc->status = 0;
     kdc->outcome = CBA_KDC_ANSWERED;
-    cba_result_set(&kdc->result, "no time was left to ask");
+    kdc->result.detail[0] = '\0';
     if (try_servers(context, kdc, texts, count, message, reply)) {
         *out = reply; /* libkrb5 frees it */
         return 0;
     }
     free(reply);
     kdc->outcome = cba_deadline_left_ms(kdc->deadline) == 0 ? CBA_KDC_LATE : CBA_KDC_UNREACHABLE;
+    if (kdc->result.detail[0] == '\0') {
+        cba_result_set(&kdc->result, "no time was left to ask a KDC");
+    }
     return KRB5_KDC_UNREACH;
 }
 

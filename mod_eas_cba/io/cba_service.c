@@ -15,7 +15,8 @@
 #include "cba_krb5.h"
 
 #define DIGEST 32
-/* After a refresh that failed, while the old TGT serves on. */
+/* While the old TGT serves: what a refresh may take of a caller's time, and when to try again. */
+#define REFRESH_MS       1500
 #define REFRESH_AGAIN_MS 30000
 /* After the KDC refused the key: doubled at each refusal. New keys in the keytab end it. */
 #define REFUSED_MS        10000
@@ -23,7 +24,10 @@
 /* After another refusal of the login. */
 #define REFUSED_OTHER_MS 3000
 /* A TGT younger than this is not blamed for a refusal. */
-#define TGT_BLAME_MS    10000
+#define TGT_BLAME_MS 2000
+/* No use is made of the last minutes of a TGT: clocks differ, and Samba takes one that has less
+ * than two minutes left for something else. */
+#define TGT_LAST_MS     300000
 #define MEMORY_NAME_MAX 63
 
 /* Why the last login failed. Written by the one who logs in, under the lock. */
@@ -470,7 +474,7 @@ static void note_tgt(struct cba_service *service, krb5_creds *tgt)
     service->tgt_number = service->logins;
     service->tgt_since_ms = now;
     service->tgt_refresh_ms = now + life_ms * (400 + jitter * 100 / 256) / 1000;
-    service->tgt_until_ms = now + life_ms - life_ms / 20;
+    service->tgt_until_ms = now + life_ms - (life_ms / 2 < TGT_LAST_MS ? life_ms / 2 : TGT_LAST_MS);
     memset(&service->refusal, 0, sizeof service->refusal);
 }
 
@@ -516,7 +520,10 @@ static enum cba_reason login_unlocked(struct cba_service *service, struct cba_kr
     service->busy = true;
     /* While the old one serves, a refresh must leave time for what the caller came for. */
     if (service->tgt != NULL) {
-        krb5->kdc.deadline = cba_deadline_within(whole, cba_deadline_left_ms(whole) / 2);
+        int left = cba_deadline_left_ms(whole);
+
+        krb5->kdc.deadline =
+            cba_deadline_within(whole, left / 2 < REFRESH_MS ? left / 2 : REFRESH_MS);
     }
     pthread_mutex_unlock(&service->lock);
     reason = login(service, krb5, &tgt, &refused, digest, &tried, result);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The Kerberos floor without httpd, for tests: reads commands from stdin, one a line, words separated
- * by blanks, and answers each with one line of fields separated by tabs: reason, milliseconds, detail,
- * and what the command yields. A reason is its symbol of cba_reason.def, or OK.
+ * The Kerberos floor without httpd, for tests: reads commands from stdin, one a line, and answers
+ * each with one line: reason, milliseconds, detail, and what the command yields. Words and fields are
+ * separated by tabs. A reason is its symbol of cba_reason.def, or OK.
  *
  *   create KEYTAB PRINCIPAL     "-" for none; yields principal, realm
  *   destroy
@@ -15,6 +15,7 @@
  *                               longest one in ms, and a token
  *   tokens N ROUNDS             tokens of the kept ticket in N threads; yields the good ones
  *   ticket BYTES                keeps a ticket of its own making, so large
+ *   clock MS                    our monotonic clock goes forward; libkrb5's stays
  *   errors                      yields every reason by stage and error
  */
 #include <pthread.h>
@@ -36,6 +37,19 @@ static struct cba_service *service;
 static struct cba_evidence *evidence;
 static struct cba_ticket *ticket;
 static int64_t started_ms;
+static atomic_llong forward_ms;
+
+/* The linker puts it in the place of clock_gettime (--wrap), in our objects alone. */
+int __real_clock_gettime(clockid_t clock, struct timespec *now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
+{
+    int code = __real_clock_gettime(clock, now);
+
+    now->tv_sec += (time_t)(atomic_load(&forward_ms) / 1000);
+    return code;
+}
 
 static const char *symbol(enum cba_reason reason)
 {
@@ -380,6 +394,9 @@ static void run(char **word)
         do_threads(word, token_thread, &result);
     } else if (needs(word, 1, true, "ticket")) {
         do_ticket(word, &result);
+    } else if (needs(word, 1, true, "clock")) {
+        answer(CBA_R_OK, &result);
+        atomic_fetch_add(&forward_ms, strtoll(word[1], NULL, 10));
     } else if (needs(word, 0, true, "errors")) {
         do_errors(&result);
     } else {
@@ -398,7 +415,7 @@ int main(void)
         int n = 0;
 
         line[strcspn(line, "\n")] = '\0';
-        while (n < WORDS && (word[n] = strtok_r(n == 0 ? line : NULL, " ", &rest)) != NULL) {
+        while (n < WORDS && (word[n] = strtok_r(n == 0 ? line : NULL, "\t", &rest)) != NULL) {
             n++;
         }
         started_ms = cba_deadline_clock_ms();

@@ -1,0 +1,836 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kerberos without httpd: login by keytab, S4U, tickets and tokens against a real controller, and
+KDCs that are down, silent, slow or hostile."""
+import base64
+import os
+import socket
+import struct
+import threading
+import time
+
+import gssapi
+import pytest
+
+from lab import der, kerberos, namespace
+from lab.directory import ANY_PROTOCOL, USER
+from lab.harness import Build, Harness
+from lab.process import wait_until
+
+SOURCES = ["io/cba_host.c", "io/cba_kdc.c", "io/cba_krb5.c", "io/cba_s4u.c", "io/cba_service.c",
+           "io/cba_ticket.c", "core/cba_pac.c", "core/cba_reason.c", "core/cba_sid.c",
+           "core/cba_span.c"]
+REALM = kerberos.REALM
+CAS1 = "HTTP/" + namespace.host("cas1")
+MS = 5000
+HOUR = 3600000      # in ms
+SLACK_MS = 400      # how much later than its deadline an answer may come on a busy machine
+
+
+@pytest.fixture(scope="module")
+def program(bench):
+    return Build("harness_kerberos", bench.folder, SOURCES).path()
+
+
+@pytest.fixture
+def start(bench, program, tmp_path):
+    """Starts harnesses: start(kdcs=..., keytab=..., principal=..., options=...)."""
+    running = []
+
+    def make(kdcs=None, keytab=None, principal="-", options=(), create=True):
+        config = kerberos.write_config(str(tmp_path / ("krb5.conf.%d" % len(running))),
+                                       kdcs or [bench.directory.address], options=options)
+        harness = Harness(program, KRB5_CONFIG=config, KRB5CCNAME="FILE:/nonexistent/ccache")
+        running.append(harness)
+        if create:
+            answer = harness("create", keytab or bench.keytab, principal)
+            assert answer.reason == "OK", answer
+        return harness
+    yield make
+    # Every one of them, so that a leak is never hidden by another failure.
+    problems = []
+    for harness in running:
+        try:
+            harness.end()
+        except AssertionError as problem:
+            problems.append(str(problem))
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def harness(start):
+    """One that works."""
+    return start()
+
+
+@pytest.fixture(scope="module")
+def own(bench):
+    """Accounts of this file."""
+    directory = bench.directory
+
+    class Own:
+        rc4 = "HTTP/rc4." + namespace.DOMAIN
+        plain = "HTTP/plain." + namespace.DOMAIN
+        keytab = os.path.join(bench.folder, "gw-other.keytab")
+    directory.add_user("rc4target", upn=None, password=directory._secret(),
+                       servicePrincipalName=[Own.rc4], **{"msDS-SupportedEncryptionTypes": "4"})
+    targets = directory.entry("gw")["msDS-AllowedToDelegateTo"]
+    directory.modify("gw", **{"msDS-AllowedToDelegateTo": targets + [Own.rc4]})
+    for name, uac, more in (
+            ("gwplain", USER, {"servicePrincipalName": [Own.plain]}),
+            ("gwnospn", USER | ANY_PROTOCOL, {}),
+            ("gwkeys", USER | ANY_PROTOCOL, {"servicePrincipalName": ["HTTP/keys.contoso.test"]})):
+        directory.add_user(name, upn=None, password=directory._secret(), uac=uac,
+                           **{"msDS-SupportedEncryptionTypes": "24",
+                              "msDS-AllowedToDelegateTo": [CAS1], **more})
+    return Own
+
+
+def accept(bench, token, bindings=None):
+    """The name that Exchange sees in a token."""
+    channel = gssapi.raw.ChannelBindings(application_data=bindings) if bindings else None
+    credentials = gssapi.Credentials(usage="accept", store={"keytab": bench.exchange_keytab,
+                                                            "rcache": "none:"})
+    context = gssapi.SecurityContext(creds=credentials, usage="accept", channel_bindings=channel)
+    context.step(base64.b64decode(token, validate=True))
+    assert context.complete
+    return str(context.initiator_name)
+
+
+def delegate(harness, sam="alice", spn=CAS1, ms=MS):
+    """S4U2Self and S4U2Proxy; the answer of the first that fails, or of the last."""
+    answer = harness("self", sam, REALM, ms)
+    return harness("proxy", spn, ms) if answer.reason == "OK" else answer
+
+
+def logins(requests):
+    return [request for request in requests if request["kind"] == "AS"]
+
+
+# ---- the whole way ---------------------------------------------------------------------------
+
+def test_whole_way(bench, harness):
+    answer = harness("self", "alice", REALM, MS)
+    assert answer.reason == "OK", answer
+    assert answer.fields == ["alice", REALM, bench.directory.sid("alice")]
+    answer = harness("proxy", CAS1, MS)
+    assert answer.reason == "OK", answer
+    assert answer.fields[0] == "alice@" + REALM
+    assert time.time() + 3600 < int(answer.fields[1]) < time.time() + 86400
+    tokens = [harness("token").fields[0] for _ in range(2)]
+    assert tokens[0] != tokens[1]
+    for token in tokens:
+        assert accept(bench, token) == "alice@" + REALM
+
+
+def test_exchanges_are_few(bench, harness):
+    mark = bench.directory.mark()
+    assert delegate(harness).reason == "OK"
+    requests = wait_until(lambda: len(bench.directory.kdc_requests(mark)) >= 3 and
+                          bench.directory.kdc_requests(mark), "log of the KDC")
+    assert [request["kind"] for request in requests] == ["AS", "AS", "TGS", "TGS"] or \
+        [request["kind"] for request in requests] == ["AS", "TGS", "TGS"], requests
+    mark = bench.directory.mark()
+    assert delegate(harness, "bob").reason == "OK"
+    requests = wait_until(lambda: len(bench.directory.kdc_requests(mark)) >= 2 and
+                          bench.directory.kdc_requests(mark), "log of the KDC")
+    assert [request["kind"] for request in requests] == ["TGS", "TGS"], requests
+
+
+@pytest.mark.parametrize("options", [["forwardable = false"], ["forwardable = true"],
+                                     ["forwardable = false", "canonicalize = true",
+                                      "udp_preference_limit = 100000", "renew_lifetime = 7d",
+                                      "default_tkt_enctypes = rc4-hmac aes256-cts",
+                                      "dns_canonicalize_hostname = true"]],
+                         ids=["unset", "forwardable", "odd"])
+def test_krb5_conf_does_not_matter(bench, start, options):
+    harness = start(options=options)
+    assert delegate(harness).reason == "OK"
+    assert accept(bench, harness("token").fields[0]) == "alice@" + REALM
+
+
+def test_many_groups(bench, harness):
+    answer = harness("self", "many", REALM, MS)
+    assert answer.fields == ["many", REALM, bench.directory.sid("many")]
+    assert harness("proxy", CAS1, MS).reason == "OK"
+    token = harness("token").fields[0]
+    assert len(token) > 3000
+    assert accept(bench, token) == "many@" + REALM
+
+
+@pytest.mark.parametrize("name", ["o'dd name", "zo\u00eb", "a.b-c_d$x", "UPPER", "x" * 20])
+def test_names(bench, harness, account, name):
+    made = account(name, upn=None)
+    answer = harness("self", name, REALM, MS)
+    assert answer.reason == "OK", answer
+    assert answer.fields == [name, REALM, made.sid]
+    assert harness("proxy", CAS1, MS).reason == "OK"
+    assert harness("token").reason == "OK"
+
+
+def test_name_in_other_case(harness, bench):
+    """Samba gives back the name as asked for, AD its own spelling; the SID is the account's."""
+    answer = harness("self", "ALICE", REALM, MS)
+    assert answer.fields[0].lower() == "alice"
+    assert answer.fields[2] == bench.directory.sid("alice")
+
+
+@pytest.mark.parametrize("name, reason", [("HTTP/mail.contoso.test", "KRB_CLIENT_UNKNOWN"),
+                                          ("a" * 257, "KRB_CLIENT_NAME")])
+def test_names_that_are_none(harness, name, reason):
+    assert harness("self", name, REALM, MS).reason == reason
+
+
+def test_channel_bindings(bench, harness):
+    bindings = b"tls-server-end-point:" + bytes(range(32))
+    assert delegate(harness).reason == "OK"
+    token = harness("token", bindings.hex()).fields[0]
+    assert accept(bench, token, bindings) == "alice@" + REALM
+    with pytest.raises(gssapi.exceptions.BadChannelBindingsError):
+        accept(bench, harness("token", bindings.hex()).fields[0], bindings + b"x")
+
+
+def test_large_ticket(harness):
+    assert harness("ticket", 65536).reason == "OK"
+    answer = harness("token")
+    assert answer.reason == "OK", answer
+    assert len(base64.b64decode(answer.fields[0], validate=True)) > 65536
+
+
+def test_own_ticket_is_alone_in_its_cache(bench, harness):
+    service = "ldap/" + bench.directory.host
+    answer = harness("own", service, MS)
+    assert answer.reason == "OK", answer
+    assert answer.fields == ["gw@%s>%s@%s" % (REALM, service, REALM)]
+    assert harness("own", "ldap/nobody.contoso.test", MS).reason == "KRB_SPN_UNKNOWN"
+
+
+def test_threads(bench, harness):
+    mark = bench.directory.mark()
+    answer = harness("threads", 8, 10, "alice", REALM, CAS1, 20000)
+    assert answer.reason == "OK" and answer.fields[0] == "80", answer
+    assert accept(bench, answer.fields[2]) == "alice@" + REALM
+    # One login for all of them, in one or two steps.
+    assert 1 <= len(logins(bench.directory.kdc_requests(mark))) <= 2
+    assert delegate(harness).reason == "OK"
+    answer = harness("tokens", 8, 100)
+    assert answer.reason == "OK" and answer.fields[0] == "800", answer
+    assert accept(bench, answer.fields[2]) == "alice@" + REALM
+
+
+# ---- refusals ----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("sam, reason", [
+    ("nobody-there", "KRB_CLIENT_UNKNOWN"),
+    ("disabled", "KRB_POLICY"),             # CLIENT_REVOKED from AD, see test_errors
+    ("expired", "KRB_CLIENT_REVOKED"),
+])
+def test_account_refused(harness, sam, reason):
+    answer = harness("self", sam, REALM, MS)
+    assert answer.reason == reason, answer
+    assert answer.fields == ["", "", ""]
+    assert "S4U2Self for %s@%s: " % (sam, REALM) in answer.detail
+
+
+def test_sensitive_account(harness):
+    assert harness("self", "sensitive", REALM, MS).reason == "OK"
+    answer = harness("proxy", CAS1, MS)
+    assert answer.reason == "KRB_DELEGATION"
+    assert "not forwardable" in answer.detail and "sensitive" in answer.detail
+
+
+def test_gateway_may_not_use_any_protocol(bench, start, own):
+    bench.directory.export_keytab(own.keytab, "gwplain")
+    answer = delegate(start(keytab=own.keytab))
+    assert answer.reason == "KRB_DELEGATION"
+    assert "not forwardable" in answer.detail and "TrustedToAuthForDelegation" in answer.detail
+
+
+def test_gateway_without_spn(bench, start, own):
+    bench.directory.export_keytab(own.keytab, "gwnospn")
+    answer = start(keytab=own.keytab)("self", "alice", REALM, MS)
+    assert answer.reason == "KRB_SPN_UNKNOWN"
+    assert "has no SPN" in answer.detail
+
+
+@pytest.mark.parametrize("spn, reason, text", [
+    ("HTTP/" + namespace.host("cas4"), "KRB_DELEGATION", "not in msDS-AllowedToDelegateTo"),
+    ("HTTP/nowhere.contoso.test", "KRB_SPN_UNKNOWN", "S4U2Proxy to HTTP/nowhere.contoso.test: "),
+    ("HTTP", "KRB_SPN_UNKNOWN", "not of the form"),
+    ("HTTP/", "KRB_SPN_UNKNOWN", "not of the form"),
+    ("HTTP/cas1.contoso.test@CONTOSO.TEST", "KRB_SPN_UNKNOWN", "not of the form"),
+    ("HTTP/a/b/c", "KRB_SPN_UNKNOWN", "not of the form"),
+])
+def test_target_refused(harness, spn, reason, text):
+    answer = delegate(harness, spn=spn)
+    assert answer.reason == reason, answer
+    assert text in answer.detail
+    assert delegate(harness).reason == "OK"
+
+
+def test_target_without_aes(harness, own):
+    answer = delegate(harness, spn=own.rc4)
+    assert answer.reason == "KRB_ENCTYPE", answer
+
+
+def test_errors(harness):
+    """What no controller here says, by RFC 4120 7.5.9's numbers."""
+    table = {}
+    for field in harness("errors").fields:
+        stage, code, reason = field.split()
+        table[stage, int(code)] = reason
+    assert len(table) == 6 * 79
+    for (stage, code), reason in {
+            ("login", 6): "KRB_LOGIN", ("login", 12): "KRB_LOGIN", ("login", 14): "KRB_ENCTYPE",
+            ("login", 18): "KRB_LOGIN", ("login", 23): "KRB_LOGIN", ("login", 24): "KRB_LOGIN",
+            ("login", 29): "KRB_UNREACHABLE", ("login", 31): "KRB_LOGIN",
+            ("login", 37): "KRB_SKEW", ("login", 60): "KRB_OTHER",
+            ("self", 6): "KRB_CLIENT_UNKNOWN", ("self", 7): "KRB_SPN_UNKNOWN",
+            ("self", 12): "KRB_POLICY", ("self", 18): "KRB_CLIENT_REVOKED",
+            ("self", 23): "KRB_CLIENT_REVOKED", ("self", 37): "KRB_SKEW",
+            ("self", 29): "KRB_UNREACHABLE", ("self", 31): "KRB_OTHER", ("self", 32): "KRB_OTHER",
+            ("proxy", 7): "KRB_SPN_UNKNOWN", ("proxy", 12): "KRB_POLICY",
+            ("proxy", 13): "KRB_DELEGATION", ("proxy", 14): "KRB_ENCTYPE",
+            ("proxy", 16): "KRB_DELEGATION", ("proxy", 18): "KRB_CLIENT_REVOKED",
+            ("proxy", 27): "KRB_SPN_UNKNOWN", ("proxy", 68): "KRB_OTHER",
+            ("service", 6): "KRB_OTHER", ("service", 7): "KRB_SPN_UNKNOWN",
+            ("service", 12): "KRB_OTHER", ("service", 37): "KRB_SKEW"}.items():
+        assert table[stage, code] == reason, (stage, code)
+    # A phone is never refused for what the KDC has against the gateway.
+    for stage in ("keytab", "login", "service", "token"):
+        assert not {reason for (where, _), reason in table.items() if where == stage} & {
+            "KRB_CLIENT_UNKNOWN", "KRB_CLIENT_REVOKED", "KRB_POLICY", "KRB_DELEGATION"}
+
+
+# ---- keytabs -----------------------------------------------------------------------------------
+
+def test_keytab_unusable(bench, start, tmp_path):
+    harness = start(create=False)
+    missing = str(tmp_path / "missing")
+    answer = harness("create", missing, "-")
+    assert answer.reason == "KRB_KEYTAB" and missing in answer.detail
+    empty = kerberos.write_keytab(str(tmp_path / "empty"), [])
+    assert harness("create", empty, "-").reason == "KRB_KEYTAB"
+    noise = tmp_path / "noise"
+    noise.write_bytes(b"\x05\x02" + bytes(range(200)))
+    assert harness("create", noise, "-").reason == "KRB_KEYTAB"
+    weak = str(tmp_path / "weak")
+    bench.directory.export_keytab(weak, "gw", enctypes=(23,))
+    answer = harness("create", weak, "-")
+    assert answer.reason == "KRB_KEYTAB" and "AES" in answer.detail
+    for principal in ("other", "gw@OTHER.TEST", "gw/x", "g@w@x"):
+        assert harness("create", bench.keytab, principal).reason == "KRB_KEYTAB", principal
+
+
+@pytest.mark.parametrize("principal", ["-", "gw", "gw@" + REALM])
+def test_principal(bench, start, principal):
+    harness = start(create=False)
+    assert harness("create", bench.keytab, principal).fields == ["gw@" + REALM, REALM]
+
+
+def changed(entries, principal, **fields):
+    """Entries of a keytab with another kvno or key for a principal."""
+    made = []
+    for entry in entries:
+        entry = dict(entry)
+        raw = bytearray(entry["raw"])
+        # ... kvno (8 bits), enctype (16), key length (16), key, kvno (32)
+        words, at = 1 + entry["principal"].split("@")[0].count("/") + 1, 6
+        for _ in range(words):
+            at += 2 + struct.unpack_from(">H", raw, at)[0]
+        at += 8
+        length = struct.unpack_from(">H", raw, at + 3)[0]
+        if "kvno" in fields:
+            raw[at] = fields["kvno"]
+            if len(raw) - at - 5 - length >= 4:
+                struct.pack_into(">I", raw, at + 5 + length, fields["kvno"])
+            entry["kvno"] = fields["kvno"]
+        if "key" in fields:
+            raw[at + 5:at + 5 + length] = fields["key"](length)
+        entry["raw"] = bytes(raw)
+        made.append(entry)
+    assert made and all(entry["principal"] == principal for entry in made)
+    return made
+
+
+def test_keytab_replaced(bench, start, own):
+    """New key in the directory and in the file while the gateway runs: nothing to reload."""
+    bench.directory.export_keytab(own.keytab, "gwkeys")
+    harness = start(keytab=own.keytab)
+    assert delegate(harness).reason == "OK"
+    bench.directory.rotate("gwkeys", own.keytab)
+    mark = bench.directory.mark()
+    assert delegate(harness).reason == "OK"     # its TGT is good; the evidence has the new key
+    assert not logins(bench.directory.kdc_requests(mark))
+    harness("clock", 10 * HOUR)
+    assert delegate(harness).reason == "OK"
+    assert logins(bench.directory.kdc_requests(mark))
+
+
+def test_keytab_ahead_of_the_directory(bench, start, own):
+    """The new key is in the file before the directory has it: the one before is tried, once."""
+    bench.directory.export_keytab(own.keytab, "gwkeys")
+    entries = kerberos.keytab_entries(own.keytab)
+    kvno = entries[0]["kvno"]
+    ahead = changed(entries, "gwkeys@" + REALM, kvno=kvno + 1, key=os.urandom)
+    kerberos.write_keytab(own.keytab, entries + ahead)
+    assert delegate(start(keytab=own.keytab)).reason == "OK"
+
+
+def test_keytab_stale(bench, start, own):
+    """The directory has a newer key: said at once, not tried again and again, mended by the file."""
+    bench.directory.export_keytab(own.keytab, "gwkeys")
+    bench.directory.set_password("gwkeys")
+    harness = start(keytab=own.keytab)
+    mark = bench.directory.mark()
+    answer = harness("self", "alice", REALM, MS)
+    assert answer.reason == "KRB_LOGIN", answer
+    assert "gwkeys@" + REALM in answer.detail and "kvno" in answer.detail
+    asked = len(wait_until(lambda: logins(bench.directory.kdc_requests(mark)), "log of the KDC"))
+    for _ in range(20):
+        again = harness("self", "alice", REALM, MS)
+        assert (again.reason, again.detail) == (answer.reason, answer.detail)
+    answer = harness("threads", 8, 5, "alice", REALM, CAS1, MS)
+    assert answer.reason == "KRB_LOGIN" and answer.fields[0] == "0"
+    assert len(logins(bench.directory.kdc_requests(mark))) == asked <= 2
+    # Tried again after 10 s, 20 s, 40 s ..., which no lockout threshold of a domain counts together.
+    for seconds in (10, 20, 40):
+        harness("clock", (seconds - 2) * 1000)
+        assert harness("self", "alice", REALM, MS).reason == "KRB_LOGIN"
+        assert len(logins(bench.directory.kdc_requests(mark))) == asked
+        harness("clock", 3000)
+        assert harness("self", "alice", REALM, MS).reason == "KRB_LOGIN"
+        asked = len(wait_until(lambda: len(logins(bench.directory.kdc_requests(mark))) > asked and
+                               logins(bench.directory.kdc_requests(mark)), "another login"))
+    bench.directory.export_keytab(own.keytab, "gwkeys")
+    assert delegate(harness).reason == "OK"
+
+
+def test_keytab_without_the_evidence_key(bench, start, own):
+    bench.directory.export_keytab(own.keytab, "gwkeys")
+    harness = start(keytab=own.keytab)
+    assert delegate(harness).reason == "OK"
+    bench.directory.set_password("gwkeys")      # and the file stays
+    answer = harness("self", "alice", REALM, MS)
+    assert answer.reason == "KRB_KEYTAB", answer
+    assert "no key of gwkeys@" + REALM in answer.detail
+    os.rename(own.keytab, own.keytab + ".away")
+    answer = harness("self", "alice", REALM, MS)
+    assert answer.reason == "KRB_KEYTAB" and own.keytab in answer.detail
+
+
+def test_keytab_with_a_wrong_key(bench, start, own):
+    """The key of that kvno does not open the evidence: never trusted."""
+    bench.directory.export_keytab(own.keytab, "gwkeys")
+    harness = start(keytab=own.keytab)
+    assert delegate(harness).reason == "OK"
+    wrong = changed(kerberos.keytab_entries(own.keytab), "gwkeys@" + REALM, key=os.urandom)
+    kerberos.write_keytab(own.keytab, wrong)
+    answer = harness("self", "alice", REALM, MS)
+    assert answer.reason == "KRB_PAC_INVALID", answer
+    assert answer.fields == ["", "", ""]
+
+
+def test_keytab_with_a_wrong_kvno(bench, start, own):
+    """The right key under another number, as ktpass and hand-made keytabs have it."""
+    bench.directory.export_keytab(own.keytab, "gwkeys")
+    entries = kerberos.keytab_entries(own.keytab)
+    kerberos.write_keytab(own.keytab, changed(entries, "gwkeys@" + REALM, kvno=77))
+    assert delegate(start(keytab=own.keytab)).reason == "OK"
+
+
+def test_tgt_is_refreshed_early(bench, harness):
+    """At 40 to 50 % of its ten hours."""
+    assert delegate(harness).reason == "OK"
+    mark = bench.directory.mark()
+    harness("clock", int(3.9 * HOUR))
+    assert delegate(harness).reason == "OK"
+    assert not logins(bench.directory.kdc_requests(mark))
+    harness("clock", int(1.2 * HOUR))
+    assert delegate(harness).reason == "OK"
+    assert logins(bench.directory.kdc_requests(mark))
+    mark = bench.directory.mark()
+    assert delegate(harness).reason == "OK"
+    assert not logins(bench.directory.kdc_requests(mark))
+
+
+# ---- KDCs that do not work ---------------------------------------------------------------------
+
+class Server:
+    """Accepts TCP connections on a port of its own and treats each as told, in a thread."""
+
+    def __init__(self, treat, address="127.0.0.1"):
+        self._socket = socket.create_server((address, 0))
+        self.name = "%s:%d" % (address, self._socket.getsockname()[1])
+        self.count = 0
+        self._treat = treat
+        self._open = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                connection = self._socket.accept()[0]
+            except OSError:
+                return
+            self.count += 1
+            self._open.append(connection)
+            threading.Thread(target=self._one, args=(connection,), daemon=True).start()
+
+    def _one(self, connection):
+        try:
+            self._treat(connection)
+        except OSError:
+            pass        # the gateway went away
+
+    def close(self):
+        self._socket.close()
+        for connection in self._open:
+            connection.close()
+
+
+@pytest.fixture
+def serve():
+    """Starts Servers."""
+    made = []
+
+    def make(treat):
+        made.append(Server(treat))
+        return made[-1]
+    yield make
+    for server in made:
+        server.close()
+
+
+def silent(connection):
+    connection.recv(65536)
+    time.sleep(60)
+
+
+def trickle(connection):
+    """An answer that never ends, a byte at a time."""
+    connection.sendall(struct.pack(">I", 60000))
+    while True:
+        connection.sendall(b"\0")
+        time.sleep(0.1)
+
+
+def endless(connection):
+    connection.recv(65536)
+    connection.sendall(struct.pack(">I", 0x7FFFFFFF) + b"x" * 65536)
+    time.sleep(60)
+
+
+def closing(connection):
+    connection.recv(65536)
+    connection.close()
+
+
+def half(connection):
+    connection.recv(65536)
+    connection.sendall(struct.pack(">I", 1000) + b"x" * 10)
+    connection.close()
+
+
+def krb_error(code, data=None):
+    """KRB-ERROR (RFC 4120 5.9.1) with its length before it."""
+    name = der.sequence(der.explicit(0, der.integer(2)), der.explicit(1, der.sequence(
+        der.tlv(0x1b, b"krbtgt"), der.tlv(0x1b, REALM.encode()))))
+    error = der.tlv(0x7e, der.sequence(
+        der.explicit(0, der.integer(5)), der.explicit(1, der.integer(30)),
+        der.explicit(4, der.tlv(0x18, b"20260101000000Z")), der.explicit(5, der.integer(0)),
+        der.explicit(6, der.integer(code)), der.explicit(9, der.tlv(0x1b, REALM.encode())),
+        der.explicit(10, name), *([der.explicit(12, der.octets(data))] if data else [])))
+    return struct.pack(">I", len(error)) + error
+
+
+def out_of_service(connection):
+    """KDC_ERR_SVC_UNAVAILABLE, as a controller that is starting says it."""
+    connection.recv(65536)
+    connection.sendall(krb_error(29))
+
+
+def noise(connection):
+    connection.recv(65536)
+    connection.sendall(struct.pack(">I", 100) + bytes(range(100)))
+
+
+def receive(connection):
+    """One message with its length."""
+    content = b""
+    while len(content) < 4 or len(content) < 4 + struct.unpack(">I", content[:4])[0]:
+        more = connection.recv(65536)
+        if not more:
+            return content
+        content += more
+    return content
+
+
+def relay(address, change=lambda request, reply: reply):
+    """Hands requests to a real KDC, and its answers back changed."""
+    def treat(connection):
+        request = receive(connection)
+        with socket.create_connection((address, 88)) as kdc:
+            kdc.sendall(request)
+            reply = change(request, receive(kdc))
+        connection.sendall(reply)
+        connection.shutdown(socket.SHUT_RDWR)
+    return treat
+
+
+class BlackHole:
+    """A port that never answers a SYN: its queue of connections is full."""
+
+    def __init__(self):
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        self._socket.listen(0)
+        self.name = "127.0.0.1:%d" % self._socket.getsockname()[1]
+        self._clients = []
+        while True:
+            client = socket.socket()
+            client.settimeout(0.3)
+            self._clients.append(client)
+            try:
+                client.connect(self._socket.getsockname())
+            except OSError:
+                return
+
+    def close(self):
+        for client in self._clients + [self._socket]:
+            client.close()
+
+
+@pytest.fixture
+def black_hole():
+    hole = BlackHole()
+    yield hole
+    hole.close()
+
+
+REFUSING = "127.0.0.1:1"
+
+
+def test_kdc_refuses_connections(start):
+    answer = start(kdcs=[REFUSING])("self", "alice", REALM, MS)
+    assert answer.reason == "KRB_UNREACHABLE", answer
+    assert "127.0.0.1" in answer.detail and "refused" in answer.detail
+    assert answer.ms < SLACK_MS
+
+
+def test_kdc_is_a_black_hole(start, black_hole):
+    answer = start(kdcs=[black_hole.name])("self", "alice", REALM, 3000)
+    assert answer.reason == "KRB_UNREACHABLE", answer
+    assert 1000 <= answer.ms < 1500 + SLACK_MS
+    answer = start(kdcs=[black_hole.name])("self", "alice", REALM, 500)
+    assert answer.reason == "KRB_TIMEOUT", answer
+    assert 400 <= answer.ms < 500 + SLACK_MS
+
+
+@pytest.mark.parametrize("treat", [silent, trickle], ids=lambda treat: treat.__name__)
+def test_kdc_takes_too_long(start, serve, treat):
+    answer = start(kdcs=[serve(treat).name])("self", "alice", REALM, 1000)
+    assert answer.reason == "KRB_TIMEOUT", answer
+    assert 900 <= answer.ms < 1000 + SLACK_MS
+
+
+@pytest.mark.parametrize("treat", [endless, closing, half, out_of_service],
+                         ids=lambda treat: treat.__name__)
+def test_kdc_fails(start, serve, treat):
+    answer = start(kdcs=[serve(treat).name])("self", "alice", REALM, MS)
+    assert answer.reason == "KRB_UNREACHABLE", answer
+    assert answer.ms < SLACK_MS
+
+
+def test_kdc_answers_noise(start, serve):
+    answer = start(kdcs=[serve(noise).name])("self", "alice", REALM, MS)
+    assert answer.reason == "KRB_OTHER", answer
+
+
+@pytest.mark.parametrize("treat", [silent, trickle, endless, closing, half, out_of_service],
+                         ids=lambda treat: treat.__name__)
+def test_second_kdc_serves(bench, start, serve, treat):
+    """The first one costs time once; then it is left alone for some seconds."""
+    bad = serve(treat)
+    harness = start(kdcs=[bad.name, bench.directory.address])
+    assert delegate(harness, ms=3000).reason == "OK"
+    assert bad.count == 1
+    answer = delegate(harness, "bob", ms=3000)
+    assert answer.reason == "OK" and answer.ms < SLACK_MS
+    assert bad.count == 1
+
+
+def test_second_kdc_serves_for_a_black_hole(bench, start, black_hole):
+    harness = start(kdcs=[REFUSING, black_hole.name, "[::1]:1", bench.directory.address + ":88"])
+    answer = harness("self", "alice", REALM, MS)
+    assert answer.reason == "OK" and 1000 <= answer.ms < 2000, answer
+    answer = harness("self", "bob", REALM, MS)
+    assert answer.reason == "OK" and answer.ms < SLACK_MS, answer
+
+
+def test_all_kdcs_are_tried_again(bench, start):
+    """Those that failed lately are better than none."""
+    harness = start(kdcs=[REFUSING, bench.directory.address])
+    assert delegate(harness).reason == "OK"
+    bench.directory.pause()
+    try:
+        answer = harness("self", "bob", REALM, 800)
+        assert answer.reason == "KRB_UNREACHABLE" and answer.ms < 800, answer
+        assert "refused" in answer.detail and "timed out" in answer.detail
+    finally:
+        bench.directory.resume()
+    assert delegate(harness, "bob").reason == "OK"
+
+
+def test_silent_kdc_and_many_threads(start, serve):
+    """Nobody waits in a queue: all end by their own deadlines, and by one login at a time."""
+    answer = start(kdcs=[serve(silent).name])("threads", 8, 1, "alice", REALM, CAS1, 1000)
+    assert answer.reason == "KRB_TIMEOUT" and answer.fields[0] == "0"
+    assert int(answer.fields[1]) < 1000 + SLACK_MS
+
+
+def test_silent_kdc_with_a_tgt(bench, start):
+    harness = start()
+    assert delegate(harness).reason == "OK"
+    bench.directory.pause()
+    try:
+        for command in (("self", "alice", REALM, 700), ("own", "ldap/" + bench.directory.host, 700),
+                        ("threads", 8, 1, "alice", REALM, CAS1, 700)):
+            answer = harness(*command)
+            assert answer.reason == "KRB_TIMEOUT" and answer.ms < 700 + SLACK_MS, answer
+    finally:
+        bench.directory.resume()
+    assert delegate(harness).reason == "OK"
+
+
+def is_login(request):
+    return request[4:5] == b"\x6a"      # [APPLICATION 10]: AS-REQ (RFC 4120 5.4.1)
+
+
+def test_old_tgt_serves_while_no_login_is_possible(bench, start, serve):
+    """A refresh that fails is nobody's problem while the TGT is good."""
+    refuse = threading.Event()
+    refused = []
+
+    def logins_fail(request, reply):
+        if refuse.is_set() and is_login(request):
+            refused.append(request)
+            return b""
+        return reply
+    harness = start(kdcs=[serve(relay(bench.directory.address, logins_fail)).name])
+    assert delegate(harness).reason == "OK"
+    refuse.set()
+    harness("clock", 6 * HOUR)
+    assert delegate(harness).reason == "OK"
+    assert len(refused) == 1
+    assert delegate(harness).reason == "OK"
+    assert len(refused) == 1                # and not at every request
+    harness("clock", 31000)
+    assert delegate(harness).reason == "OK"
+    assert len(refused) == 2
+    harness("clock", int(3.95 * HOUR))           # too near its end to be of use
+    answer = delegate(harness)
+    assert answer.reason == "KRB_UNREACHABLE" and "login of gw@" in answer.detail, answer
+    refuse.clear()
+    assert delegate(harness).reason == "OK"
+
+
+@pytest.mark.parametrize("code", [32, 31, 41, 20])
+def test_tgt_that_the_kdc_does_not_like(bench, start, serve, code):
+    """Expired by the KDC's clock, or made with a key that it has no more: a new one, at once."""
+    bad = threading.Event()
+    count = {"login": 0, "refused": 0}
+
+    def refuse(request, reply):
+        if is_login(request):
+            count["login"] += 1
+            bad.clear()
+        elif bad.is_set():
+            count["refused"] += 1
+            return krb_error(code)
+        return reply
+    harness = start(kdcs=[serve(relay(bench.directory.address, refuse)).name])
+    assert delegate(harness).reason == "OK"
+    first = count["login"]
+    bad.set()
+    answer = harness("self", "alice", REALM, MS)
+    assert answer.reason == "KRB_OTHER", answer     # one that is fresh is not blamed
+    assert count == {"login": first, "refused": 1}
+    harness("clock", 3000)
+    assert delegate(harness).reason == "OK"
+    assert count == {"login": 2 * first, "refused": 2}
+
+
+def test_cause_of_a_refusal(bench, start, serve):
+    """NTSTATUS as Active Directory gives it (MS-KILE 2.2.1): STATUS_NOT_SUPPORTED."""
+    status = struct.pack("<III", 0xC00000BB, 0, 1)
+    data = der.sequence(der.explicit(1, der.integer(3)), der.explicit(2, der.octets(status)))
+    requests = []
+
+    def refuse(request, reply):
+        requests.append(request)
+        return krb_error(13, data) if len(requests) > 3 else reply
+    harness = start(kdcs=[serve(relay(bench.directory.address, refuse)).name])
+    assert harness("self", "alice", REALM, MS).reason == "OK"
+    answer = harness("proxy", CAS1, MS)
+    assert answer.reason == "KRB_DELEGATION"
+    assert "msDS-AllowedToDelegateTo" in answer.detail and "is empty" in answer.detail, answer
+
+
+def test_name_server_is_silent(start):
+    """A KDC by name, and nobody to ask for its address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as dns:
+        dns.bind(("127.0.0.1", 53))
+        harness = start(kdcs=["dc7.contoso.test"])
+        answer = harness("self", "alice", REALM, 600)
+        assert answer.reason == "KRB_TIMEOUT" and answer.ms < 600 + SLACK_MS, answer
+        assert dns.recvfrom(512)
+
+
+def test_kdc_by_name(bench, start):
+    assert delegate(start(kdcs=[bench.directory.host])).reason == "OK"
+
+
+def test_no_kdc_for_the_realm(bench, start):
+    answer = start()("self", "alice", "NOWHERE.TEST", MS)
+    assert answer.reason != "OK", answer
+
+
+# ---- a KDC that lies ---------------------------------------------------------------------------
+
+def elements(content):
+    """Tag and whole encoding of each element of a DER sequence."""
+    at = 0
+    while at < len(content):
+        length, head = content[at + 1], 2
+        if length & 0x80:
+            head = 2 + (length & 0x7f)
+            length = int.from_bytes(content[at + 2:at + head], "big")
+        yield (content[at], content[at:at + head + length],
+               content[at + head:at + head + length])
+        at += head + length
+
+
+def with_ticket(reply, other):
+    """A TGS-REP with the ticket (element 5, RFC 4120 5.4.2) of another one."""
+    def inner(message):
+        return next(elements(next(elements(message[4:]))[2]))[2]
+    ticket = [whole for tag, whole, _ in elements(inner(other)) if tag == 0xa5][0]
+    body = b"".join(ticket if tag == 0xa5 else whole for tag, whole, _ in elements(inner(reply)))
+    message = der.tlv(0x6d, der.sequence(body))
+    return struct.pack(">I", len(message)) + message
+
+
+def test_evidence_of_another_account(bench, start, serve):
+    """Who sits between gateway and KDC exchanges the evidence: what we say comes from the ticket."""
+    seen = []
+
+    def swap(request, reply):
+        if request[4] != 0x6c or reply[4] != 0x6d:      # TGS-REQ, TGS-REP
+            return reply
+        seen.append(reply)
+        return reply if len(seen) == 1 else with_ticket(reply, seen[0])
+    harness = start(kdcs=[serve(relay(bench.directory.address, swap)).name])
+    assert harness("self", "bob", REALM, MS).fields[0] == "bob"
+    answer = harness("self", "alice", REALM, MS)
+    assert len(seen) == 2
+    assert answer.reason != "OK" or answer.fields == ["bob", REALM, bench.directory.sid("bob")]
