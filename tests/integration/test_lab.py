@@ -45,7 +45,7 @@ def direct(bench):
     return make
 
 
-# ---- namespaces --------------------------------------------------------------------------------
+# ---- namespaces ----------------------------------------------------------------------------------
 
 def test_nothing_of_the_machine_is_reachable():
     links = run("ip", "-brief", "link").stdout.splitlines()
@@ -69,7 +69,7 @@ def test_no_zombies_stay(bench):
     wait_until(lambda: not zombies(), "an orphan is collected")
 
 
-# ---- directory ---------------------------------------------------------------------------------
+# ---- directory -----------------------------------------------------------------------------------
 
 def test_directory_answers_with_the_accounts(client):
     found = client.search("ldap://dc1.contoso.test", "(userPrincipalName=dave@contoso.example)",
@@ -216,7 +216,7 @@ def test_second_controller_stands_in_for_the_first(bench, directory, tmp_path):
         second.kill()
 
 
-# ---- certificates ------------------------------------------------------------------------------
+# ---- certificates --------------------------------------------------------------------------------
 
 def _text(certificate):
     return run("openssl", "x509", "-in", certificate.certificate, "-noout", "-text").stdout
@@ -234,10 +234,11 @@ def test_certificate_of_the_usual_shape(bench):
 
 
 def test_sid_extension_is_byte_for_byte_microsofts():
-    # The value of a certificate issued by AD CS, as KB5014754's readers have published it.
+    # MS-WCCE 2.2.2.7.7.4; the value that Samba's PKINIT tests use.
     assert shapes.sid_value("S-1-5-21-2076040321-3326545908-468068287-1157").hex() == (
         "303fa03d060a2b060104018237190201a02f042d"
-        "532d312d352d32312d323037363034303332312d333332363534353930382d3436383036383238372d31313537")
+        "532d312d352d32312d323037363034303332312d333332363534353930382d"
+        "3436383036383238372d31313537")
 
 
 @pytest.mark.parametrize("kind", sorted(shapes.KINDS))
@@ -410,7 +411,7 @@ def test_standin_by_hand(bench, tmp_path):
     assert not listens("10.77.0.15", 8443)
 
 
-# ---- the acceptor that keeps identities ------------------------------------------------------------
+# ---- the acceptor that keeps identities ----------------------------------------------------------
 
 @pytest.fixture
 def token(direct, keeper, ticket):
@@ -460,7 +461,7 @@ def test_keeper_counts_in_all_threads_and_processes(direct, keeper, token):
     assert report["foreign_requests"] == report["without_token"] == 0
 
 
-# ---- gateway and phone, still without the module ---------------------------------------------------
+# ---- gateway and phone, still without the module -------------------------------------------------
 
 def test_plain_gateway_forwards(gateway, phone, cas1):
     server = gateway(plain=True)
@@ -566,7 +567,7 @@ def test_bodies_of_every_kind(gateway, phone, bench):
     assert one.request("HEAD", "/echo").status == 404
 
 
-# ---- what the bench says of a gateway's log ----------------------------------------------------------
+# ---- what the bench says of a gateway's log ------------------------------------------------------
 
 def test_error_log_is_read_by_number_and_level(tmp_path):
     path = tmp_path / "error.log"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Active Directory, a PKI, Exchange stand-ins, gateways and phones on one machine's loopback.
+"""Active Directory, a PKI, Exchange stand-ins, gateways and phones on one machine's loopback.
 
 Each file holds one noun.  `namespace` makes a private network and mount namespace, `bench` puts
 the parts together, everything else can be used alone.  Nothing here needs more than the Python of

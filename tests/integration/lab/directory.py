@@ -187,7 +187,7 @@ class Directory(Controller):
         """Makes the domain and its accounts; nothing runs yet."""
         os.makedirs(self.folder)
         run("samba-tool", "domain", "provision", "--realm=" + REALM, "--domain=CONTOSO",
-            "--server-role=dc", "--dns-backend=NONE", "--adminpass=" + secrets.token_hex(12) + "aA1",
+            "--server-role=dc", "--dns-backend=NONE", "--adminpass=" + self._secret(),
             "--targetdir=" + self.folder, "--host-name=dc1", "--host-ip=" + self.address,
             "--option=bind interfaces only=yes", "--option=interfaces=%s/24" % self.address,
             "--option=posix:eadb=%s/eadb.tdb" % self.folder)

@@ -9,7 +9,7 @@ from .log import Log
 from .process import wait_until
 
 PATH = "/Microsoft-Server-ActiveSync"
-LOCATION = '"(?i)^/Microsoft-Server-ActiveSync(/?)$"'
+LOCATION = '"(?i)^/Microsoft-Server-ActiveSync/?$"'
 MODULES = ("reqtimeout", "proxy", "proxy_http", "slotmem_shm", "proxy_balancer",
            "lbmethod_byrequests", "status")
 FIELDS = {

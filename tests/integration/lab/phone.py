@@ -335,7 +335,7 @@ class Connection:
             return Answer(error="%s: %s" % (type(problem).__name__, problem))
 
     def abort(self):
-        """Closes as a phone does that lost its network's favour: a reset, without TLS's farewell."""
+        """Closes by a reset, without TLS's farewell: a phone that is gone."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         os.close(self.socket.detach())
         self._http.sock = None

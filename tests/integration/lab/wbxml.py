@@ -137,7 +137,8 @@ def answers():
             "Policy", ("PolicyType", POLICY), ("Status", 1), ("PolicyKey", 3942919513)))),
         "foldersync": ("FolderHierarchy:FolderSync", ("Status", 1), ("SyncKey", 1), (
             "Changes", ("Count", len(FOLDERS)), *[
-                ("Add", ("ServerId", number), ("ParentId", 0), ("DisplayName", name), ("Type", kind))
+                ("Add", ("ServerId", number), ("ParentId", 0), ("DisplayName", name),
+                 ("Type", kind))
                 for number, name, kind in FOLDERS])),
         "foldersync-same": ("FolderHierarchy:FolderSync", ("Status", 1), ("SyncKey", 1),
                             ("Changes", ("Count", 0))),

@@ -36,17 +36,17 @@
 
 APLOG_USE_MODULE(exchange_standin);
 
-#define HEAD_LIMIT 4096
+#define HEAD_LIMIT        4096
 #define PROTOCOL_VERSIONS "2.0,2.1,2.5,12.0,12.1,14.0,14.1,16.0,16.1"
-#define WBXML_TYPE "application/vnd.ms-sync.wbxml"
+#define WBXML_TYPE        "application/vnd.ms-sync.wbxml"
 
 /* Per virtual server; pool pconf. */
 struct standin_conf {
-    const char *record;   /* file of JSON lines, or NULL */
-    const char *control;  /* folder of `next.*` files, or NULL */
-    const char *name;     /* what X-Backend says */
-    apr_hash_t *answers;  /* file name without suffix -> struct answer */
-    double ping;          /* a change is reported after so many seconds; 0: never */
+    const char *record;  /* file of JSON lines, or NULL */
+    const char *control; /* folder of `next.*` files, or NULL */
+    const char *name;    /* what X-Backend says */
+    apr_hash_t *answers; /* file name without suffix -> struct answer */
+    double ping;         /* a change is reported after so many seconds; 0: never */
 };
 
 struct answer {
@@ -65,10 +65,30 @@ struct body {
 
 /* Names of the command codes of MS-ASHTTP 2.2.1.1.1.1.2; empty: not assigned. */
 static const char *const commands[] = {
-    "Sync", "SendMail", "SmartForward", "SmartReply", "GetAttachment", "", "", "", "",
-    "FolderSync", "FolderCreate", "FolderDelete", "FolderUpdate", "MoveItems", "GetItemEstimate",
-    "MeetingResponse", "Search", "Settings", "Ping", "ItemOperations", "Provision",
-    "ResolveRecipients", "ValidateCert", "Find",
+    "Sync",
+    "SendMail",
+    "SmartForward",
+    "SmartReply",
+    "GetAttachment",
+    "",
+    "",
+    "",
+    "",
+    "FolderSync",
+    "FolderCreate",
+    "FolderDelete",
+    "FolderUpdate",
+    "MoveItems",
+    "GetItemEstimate",
+    "MeetingResponse",
+    "Search",
+    "Settings",
+    "Ping",
+    "ItemOperations",
+    "Provision",
+    "ResolveRecipients",
+    "ValidateCert",
+    "Find",
 };
 
 /* ---- the request ---------------------------------------------------------------------------- */
@@ -85,8 +105,7 @@ static void read_body(request_rec *r, struct body *body)
     body->complete = true;
     if (ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK) != OK) {
         body->complete = false;
-    }
-    else if (ap_should_client_block(r)) {
+    } else if (ap_should_client_block(r)) {
         while ((got = ap_get_client_block(r, buffer, sizeof(buffer))) > 0) {
             apr_size_t room = HEAD_LIMIT - body->head_length;
             apr_size_t part = (apr_size_t)got < room ? (apr_size_t)got : room;
@@ -179,8 +198,8 @@ static void play_take(request_rec *r, const char *folder, apr_table_t *play)
         return;
     }
     mine = apr_psprintf(r->pool, "%s/taken.%ld.%pp", folder, (long)getpid(), (void *)r);
-    if (apr_file_rename(apr_pstrcat(r->pool, folder, "/", first, NULL), mine, r->pool)
-            != APR_SUCCESS) {
+    if (apr_file_rename(apr_pstrcat(r->pool, folder, "/", first, NULL), mine, r->pool) !=
+        APR_SUCCESS) {
         return;
     }
     if (apr_file_open(&file, mine, APR_READ, 0, r->pool) == APR_SUCCESS) {
@@ -215,11 +234,9 @@ static const char *json_string(apr_pool_t *p, const char *text)
         if (*c == '"' || *c == '\\') {
             *at++ = '\\';
             *at++ = (char)*c;
-        }
-        else if (*c < 0x20 || *c >= 0x7f) {
+        } else if (*c < 0x20 || *c >= 0x7f) {
             at += apr_snprintf(at, 7, "\\u%04x", *c); /* bytes above 0x7f as latin-1 */
-        }
-        else {
+        } else {
             *at++ = (char)*c;
         }
     }
@@ -265,9 +282,9 @@ static void record(request_rec *r, const struct standin_conf *conf, const char *
 {
     apr_file_t *file;
 
-    if (conf->record != NULL
-        && apr_file_open(&file, conf->record, APR_WRITE | APR_APPEND | APR_CREATE,
-                         APR_OS_DEFAULT, r->pool) == APR_SUCCESS) {
+    if (conf->record != NULL &&
+        apr_file_open(&file, conf->record, APR_WRITE | APR_APPEND | APR_CREATE, APR_OS_DEFAULT,
+                      r->pool) == APR_SUCCESS) {
         apr_file_write_full(file, line, strlen(line), NULL);
         apr_file_close(file);
     }
@@ -281,7 +298,7 @@ static bool hold(request_rec *r, double seconds)
 {
     apr_socket_t *socket = ap_get_conn_socket(r->connection);
     apr_time_t end = apr_time_now() + (apr_time_t)(seconds * 1e6);
-    struct pollfd watched = { .fd = -1, .events = POLLIN };
+    struct pollfd watched = {.fd = -1, .events = POLLIN};
 
     apr_os_sock_get(&watched.fd, socket);
     for (;;) {
@@ -341,8 +358,9 @@ static double heartbeat_of(const struct body *body)
     for (apr_size_t i = 0; i + 3 < body->head_length; i++) {
         if (body->head[i] == 0x48 && body->head[i + 1] == 0x03) {
             char digits[12] = "";
-            for (apr_size_t j = 0; j < sizeof(digits) - 1 && i + 2 + j < body->head_length
-                                   && body->head[i + 2 + j]; j++) {
+            for (apr_size_t j = 0;
+                 j < sizeof(digits) - 1 && i + 2 + j < body->head_length && body->head[i + 2 + j];
+                 j++) {
                 digits[j] = (char)body->head[i + 2 + j];
             }
             return strtod(digits, NULL);
@@ -360,11 +378,20 @@ static const struct answer *answer_for(request_rec *r, const struct standin_conf
         return canned(conf, body_has(body, "\x49\x03", 2) ? "provision-ack" : "provision");
     }
     if (strcmp(command, "FolderSync") == 0) {
-        return canned(conf, body_has(body, "\x52\x03" "0\x00", 4) ? "foldersync"
-                                                                    : "foldersync-same");
+        return canned(conf, body_has(body,
+                                     "\x52\x03"
+                                     "0\x00",
+                                     4)
+                                ? "foldersync"
+                                : "foldersync-same");
     }
     if (strcmp(command, "Sync") == 0 && body_has(body, "\x4b\x03", 2)) {
-        return canned(conf, body_has(body, "\x4b\x03" "0\x00", 4) ? "sync-start" : "sync-mail");
+        return canned(conf, body_has(body,
+                                     "\x4b\x03"
+                                     "0\x00",
+                                     4)
+                                ? "sync-start"
+                                : "sync-mail");
     }
     if (strcmp(command, "Settings") == 0) {
         return canned(conf, "settings");
@@ -403,8 +430,8 @@ static int drop(request_rec *r)
     return DONE;
 }
 
-static int send_answer(request_rec *r, const apr_table_t *play, const char *data,
-                       apr_size_t length, const char *type)
+static int send_answer(request_rec *r, const apr_table_t *play, const char *data, apr_size_t length,
+                       const char *type)
 {
     const char *size = apr_table_get(play, "size");
     const char *dropped = apr_table_get(play, "drop");
@@ -427,8 +454,7 @@ static int send_answer(request_rec *r, const apr_table_t *play, const char *data
     }
     if (size != NULL) {
         write_pattern(r, announced);
-    }
-    else if (length > 0) {
+    } else if (length > 0) {
         ap_rwrite(data, (int)length, r);
     }
     return OK;
@@ -474,8 +500,7 @@ static int standin_handler(request_rec *r)
     early = apr_table_get(play, "early") != NULL;
     if (early) {
         r->connection->keepalive = AP_CONN_CLOSE;
-    }
-    else {
+    } else {
         read_body(r, body);
     }
     line = describe(r, conf, body, "request");
@@ -578,16 +603,15 @@ static const char *set_answers(cmd_parms *cmd, void *unused, const char *folder)
             continue;
         }
         path = apr_pstrcat(cmd->temp_pool, folder, "/", info.name, NULL);
-        if (apr_file_open(&file, path, APR_READ, 0, cmd->temp_pool) != APR_SUCCESS
-            || apr_file_info_get(&facts, APR_FINFO_SIZE, file) != APR_SUCCESS) {
+        if (apr_file_open(&file, path, APR_READ, 0, cmd->temp_pool) != APR_SUCCESS ||
+            apr_file_info_get(&facts, APR_FINFO_SIZE, file) != APR_SUCCESS) {
             return apr_pstrcat(cmd->pool, "StandinAnswers: cannot read ", path, NULL);
         }
         struct answer *answer = apr_palloc(cmd->pool, sizeof(*answer));
         char *data = apr_palloc(cmd->pool, (apr_size_t)facts.size + 1);
         answer->data = data;
         answer->length = (apr_size_t)facts.size;
-        if (facts.size > 0
-            && apr_file_read_full(file, data, answer->length, NULL) != APR_SUCCESS) {
+        if (facts.size > 0 && apr_file_read_full(file, data, answer->length, NULL) != APR_SUCCESS) {
             return apr_pstrcat(cmd->pool, "StandinAnswers: cannot read ", path, NULL);
         }
         apr_file_close(file);
@@ -605,8 +629,7 @@ static const command_rec directives[] = {
     AP_INIT_TAKE1("StandinName", set_name, NULL, RSRC_CONF, "name in X-Backend"),
     AP_INIT_TAKE1("StandinPing", set_ping, NULL, RSRC_CONF, "seconds until a Ping sees a change"),
     AP_INIT_TAKE1("StandinAnswers", set_answers, NULL, RSRC_CONF, "folder of NAME.wbxml files"),
-    { NULL }
-};
+    {NULL}};
 
 static void register_hooks(apr_pool_t *p)
 {
@@ -616,5 +639,4 @@ static void register_hooks(apr_pool_t *p)
 
 module AP_MODULE_DECLARE_DATA exchange_standin_module = {
     STANDARD20_MODULE_STUFF, NULL, NULL, create_conf, NULL, directives, register_hooks,
-    AP_MODULE_FLAG_NONE
-};
+    AP_MODULE_FLAG_NONE};

@@ -33,20 +33,20 @@
 APLOG_USE_MODULE(identity_keeper);
 
 enum counter {
-    CONNECTIONS,          /* connections that were authenticated */
-    REQUESTS,             /* requests let in */
-    TOKENS,               /* of those, with a valid token */
-    WITHOUT_TOKEN,        /* of those, without any */
-    FOREIGN_REQUESTS,     /* with a token of somebody else than the connection's */
-    FOREIGN_CONNECTIONS,  /* connections that saw at least one of those */
-    REFUSED,              /* 401: no token on a new connection */
-    FAILED,               /* 401: a token that could not be accepted */
+    CONNECTIONS,         /* connections that were authenticated */
+    REQUESTS,            /* requests let in */
+    TOKENS,              /* of those, with a valid token */
+    WITHOUT_TOKEN,       /* of those, without any */
+    FOREIGN_REQUESTS,    /* with a token of somebody else than the connection's */
+    FOREIGN_CONNECTIONS, /* connections that saw at least one of those */
+    REFUSED,             /* 401: no token on a new connection */
+    FAILED,              /* 401: a token that could not be accepted */
     COUNTERS
 };
 
 static const char *const counter_names[COUNTERS] = {
-    "connections", "requests", "tokens", "without_token", "foreign_requests",
-    "foreign_connections", "refused", "failed",
+    "connections",         "requests", "tokens", "without_token", "foreign_requests",
+    "foreign_connections", "refused",  "failed",
 };
 
 struct keeper_conf {
@@ -95,11 +95,9 @@ static const char *accept_token(request_rec *r, const char *encoded, apr_pool_t 
                                    &client, NULL, &output, NULL, NULL, NULL);
     if (major != GSS_S_COMPLETE) {
         log_gss(r, "gss_accept_sec_context", major, minor);
-    }
-    else if (GSS_ERROR(major = gss_display_name(&minor, client, &shown, NULL))) {
+    } else if (GSS_ERROR(major = gss_display_name(&minor, client, &shown, NULL))) {
         log_gss(r, "gss_display_name", major, minor);
-    }
-    else {
+    } else {
         name = apr_pstrmemdup(p, shown.value, shown.length);
     }
     gss_release_buffer(&ignored, &shown);
@@ -151,8 +149,7 @@ static int authenticate(request_rec *r)
     if (kept->name == NULL) {
         kept->name = name;
         count(CONNECTIONS);
-    }
-    else if (name != NULL && strcmp(name, kept->name) != 0) {
+    } else if (name != NULL && strcmp(name, kept->name) != 0) {
         count(FOREIGN_REQUESTS);
         if (!kept->foreign) {
             kept->foreign = true;
@@ -209,8 +206,8 @@ static void child_init(apr_pool_t *p, server_rec *s)
 {
     const struct keeper_conf *conf =
         ap_get_module_config(s->module_config, &identity_keeper_module);
-    gss_key_value_element_desc element = { "keytab", conf->keytab };
-    gss_key_value_set_desc store = { 1, &element };
+    gss_key_value_element_desc element = {"keytab", conf->keytab};
+    gss_key_value_set_desc store = {1, &element};
     OM_uint32 major, minor;
 
     (void)p;
@@ -242,9 +239,7 @@ static const char *set_keytab(cmd_parms *cmd, void *unused, const char *value)
 }
 
 static const command_rec directives[] = {
-    AP_INIT_TAKE1("KeeperKeytab", set_keytab, NULL, RSRC_CONF, "keytab of the service"),
-    { NULL }
-};
+    AP_INIT_TAKE1("KeeperKeytab", set_keytab, NULL, RSRC_CONF, "keytab of the service"), {NULL}};
 
 static void register_hooks(apr_pool_t *p)
 {
@@ -257,5 +252,4 @@ static void register_hooks(apr_pool_t *p)
 
 module AP_MODULE_DECLARE_DATA identity_keeper_module = {
     STANDARD20_MODULE_STUFF, NULL, NULL, create_conf, NULL, directives, register_hooks,
-    AP_MODULE_FLAG_NONE
-};
+    AP_MODULE_FLAG_NONE};
