@@ -234,7 +234,7 @@ def test_certificate_of_the_usual_shape(bench):
 
 
 def test_sid_extension_is_byte_for_byte_microsofts():
-    # MS-WCCE 2.2.2.7.7.4; the value that Samba's PKINIT tests use.
+    # The layout of MS-WCCE 2.2.2.7.7.4.
     assert shapes.sid_value("S-1-5-21-2076040321-3326545908-468068287-1157").hex() == (
         "303fa03d060a2b060104018237190201a02f042d"
         "532d312d352d32312d323037363034303332312d333332363534353930382d"

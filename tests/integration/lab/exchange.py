@@ -9,9 +9,10 @@ By hand:  python3 -m lab.exchange --folder DIR --hostname cas1.contoso.test --ad
 """
 import argparse
 import json
+import math
 import os
+import signal
 import tempfile
-import time
 import urllib.parse
 import urllib.request
 
@@ -209,12 +210,14 @@ def main(words=None):
     with tempfile.TemporaryDirectory() as folder:
         builds = {name: module.Build(name, folder) for name in module.LIBRARIES}
         server = kind(modules={name: build.path() for name, build in builds.items()}, **given)
-        server.start()
-        print("%s on %s:%d" % (server.url, server.address, server.port), flush=True)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
-            while server.running():
-                time.sleep(0.5)
+            server.start()
+            print("%s on %s:%d" % (server.url, server.address, server.port), flush=True)
+            wait_until(lambda: not server.running(), "the end", deadline=math.inf, pause=0.5)
         except KeyboardInterrupt:
+            pass
+        finally:
             server.stop()
 
 
