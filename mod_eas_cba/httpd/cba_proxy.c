@@ -4,6 +4,7 @@
 #include <apr_strings.h>
 #include <apr_uri.h>
 #include <mod_ssl_openssl.h>
+#include <openssl/x509v3.h>
 
 #include "cba_answer.h"
 #include "cba_conf.h"
@@ -15,10 +16,10 @@
 
 /* One try at one back end. On the stack of scheme_handler, known to the request while it lasts. */
 struct cba_attempt {
+    const char *host;          /* whose ticket it is */
     const char *authorization; /* for mod_proxy's copy of the headers */
-    bool handshake;            /* a TLS handshake with the back end began */
-    bool verified;             /* ... and ended with a verified chain */
-    enum cba_reason reason;    /* why the handshake was ended by us */
+    SSL *handshake;            /* a TLS handshake with the back end began; holds a reference */
+    bool verified;             /* ... and ended with a verified chain and name */
 };
 
 /* mod_ssl's hook is told the connection, not the request it is made for. The handshake runs inside
@@ -148,13 +149,19 @@ static int run(request_rec *r, struct cba_pass *pass, struct cba_attempt *attemp
     return status;
 }
 
+/* Did TLS fail because of who the back end is? Otherwise it broke off, spoke something else or
+ * hung. */
+static bool is_stranger(const struct cba_attempt *attempt)
+{
+    return attempt->handshake && !attempt->verified &&
+           (SSL_is_init_finished(attempt->handshake) ||
+            SSL_get_verify_result(attempt->handshake) != X509_V_OK);
+}
+
 /* What came of the attempt: CBA_R_OK leaves mod_proxy's status as it is. */
 static enum cba_reason judge(const struct cba_pass *pass, const struct cba_attempt *attempt,
                              int status)
 {
-    if (attempt->reason != CBA_R_OK) {
-        return attempt->reason;
-    }
     if (pass->answer.reason != CBA_R_OK) {
         return pass->answer.reason;
     }
@@ -165,23 +172,23 @@ static enum cba_reason judge(const struct cba_pass *pass, const struct cba_attem
         return CBA_R_BACK_CHALLENGE;
     case HTTP_PROXY_AUTHENTICATION_REQUIRED:
         return CBA_R_BACK_PROXY_CHALLENGE;
-    case HTTP_INTERNAL_SERVER_ERROR: /* mod_proxy's word for a handshake that failed, among other
-                                        things */
-        return attempt->handshake && !attempt->verified ? CBA_R_BACK_UNVERIFIED : CBA_R_OK;
-    default:
+    case OK:
+    case DONE:
         return CBA_R_OK;
+    default:
+        return is_stranger(attempt) ? CBA_R_BACK_UNVERIFIED : CBA_R_OK;
     }
 }
 
 int cba_proxy_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_conf *conf,
                              char *url, const char *proxyname, apr_port_t proxyport)
 {
-    struct cba_attempt attempt = {.reason = CBA_R_OK};
+    struct cba_attempt attempt = {NULL};
     struct cba_private *connection = NULL;
     struct cba_result result = {""};
     struct cba_pass *pass;
     enum cba_reason reason;
-    const char *host, *spn;
+    const char *spn;
     int status;
 
     if (!cba_gate_protects(r)) {
@@ -195,11 +202,11 @@ int cba_proxy_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_
         return DECLINED;
     }
 
-    reason = check_worker(r, worker, url, &host);
+    reason = check_worker(r, worker, url, &attempt.host);
     if (reason != CBA_R_OK) {
         return refuse(r, pass, reason, NULL);
     }
-    spn = apr_pstrcat(r->pool, "HTTP/", host, NULL);
+    spn = apr_pstrcat(r->pool, "HTTP/", attempt.host, NULL);
     pass->attempts++;
     apr_table_setn(r->subprocess_env, CBA_ENV_SPN, spn);
     apr_table_setn(r->subprocess_env, CBA_ENV_ATTEMPTS, apr_itoa(r->pool, (int)pass->attempts));
@@ -217,6 +224,7 @@ int cba_proxy_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_
     }
     status = run(r, pass, &attempt, worker, conf, url, proxyname, proxyport);
     reason = judge(pass, &attempt, status);
+    SSL_free(attempt.handshake);
     if (connection) {
         cba_private_give_back(connection,
                               status == OK && reason == CBA_R_OK && !r->connection->aborted);
@@ -225,8 +233,8 @@ int cba_proxy_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_
         cba_answer_forget(r, &pass->answer);
         return refuse(r, pass, reason, NULL);
     }
-    /* What is left of 500 is a back end whose name does not resolve: as good as one that does not
-     * answer, and the next member may. */
+    /* What is left of 500 is a name that does not resolve or a handshake that was not finished: as
+     * good as a back end that does not answer, and the next member may. */
     return status == HTTP_INTERNAL_SERVER_ERROR ? HTTP_SERVICE_UNAVAILABLE : status;
 }
 
@@ -283,34 +291,42 @@ int cba_proxy_request_status(int *status, request_rec *r)
 static int handshake_begins(conn_rec *c, SSL *ssl, int is_proxy)
 {
     (void)c;
-    (void)ssl;
     if (!handshaking || !is_proxy) {
         return DECLINED;
     }
-    handshaking->handshake = true;
+    SSL_free(handshaking->handshake); /* mod_proxy_http tries twice with "ping=" */
+    SSL_up_ref(ssl);
+    handshaking->handshake = ssl;
     return OK;
+}
+
+/* The name in the SPN, in the certificate: in a dNSName if it has any, else in its CN. mod_ssl
+ * checks the name too, but can be told not to, checks the phone's Host with ProxyPreserveHost, and
+ * takes the CN beside a dNSName (RFC 6125 6.4.4 does not). */
+static bool is_named(X509 *certificate, const char *host)
+{
+    return X509_check_host(certificate, host, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1 ||
+           X509_check_ip_asc(certificate, host, 0) == 1;
 }
 
 /* mod_ssl's hook, after its own checks and before the first byte of the request leaves. */
 static int backend_verified(conn_rec *c, SSL *ssl)
 {
     X509 *certificate;
+    bool good;
 
     (void)c;
     if (!handshaking) {
         return DECLINED;
     }
     certificate = SSL_get1_peer_certificate(ssl);
-    X509_free(certificate);
     /* With SSLProxyVerify none mod_ssl lets the handshake succeed whatever the verification said.
      */
-    if (!certificate || SSL_get_verify_mode(ssl) == SSL_VERIFY_NONE ||
-        SSL_get_verify_result(ssl) != X509_V_OK) {
-        handshaking->reason = CBA_R_BACK_UNVERIFIED;
-        return HTTP_BAD_GATEWAY;
-    }
-    handshaking->verified = true;
-    return OK;
+    good = certificate && SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE &&
+           SSL_get_verify_result(ssl) == X509_V_OK && is_named(certificate, handshaking->host);
+    X509_free(certificate);
+    handshaking->verified = good;
+    return good ? OK : HTTP_BAD_GATEWAY;
 }
 
 void cba_proxy_register(void)

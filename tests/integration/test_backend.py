@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The leg to Exchange: balancer and fail-over, the back end's certificate, what a refusal leaves behind."""
+import os
+import socket
+
+import pytest
+
+from lab import namespace
+
+def user_of(answer):
+    return answer.status, answer.user
+
+
+def test_balancer_uses_both_members_with_their_own_spn(gateway, cas1, cas2, phone):
+    one = gateway(backends=["cas1", "cas2"])
+    for _ in range(4):
+        assert user_of(phone("alice").folder_sync()) == (200, "alice@CONTOSO.TEST")
+    assert len(cas1.requests()) == 2 and len(cas2.requests()) == 2
+    assert {line["EAS_SPN"] for line in one.access(4)} == {
+        "HTTP/cas1.contoso.test", "HTTP/cas2.contoso.test"}
+
+
+def test_dead_member_is_left_out_and_the_body_is_whole(gateway, cas1, phone):
+    one = gateway(backends=["cas5", "cas1"])     # nothing listens on cas5
+    body = os.urandom(300000)
+    answers = [phone("alice").command("SendMail", body) for _ in range(4)]
+    assert {user_of(answer) for answer in answers} == {(200, "alice@CONTOSO.TEST")}
+    assert [len(body)] * 4 == [request["length"] for request in cas1.requests()]
+    assert "2" in {line["EAS_ATTEMPTS"] for line in one.access(4)}
+
+
+def test_all_members_dead(gateway, phone, expect):
+    expect("EAS0705")
+    one = gateway(backends=["cas5", "cas5:8443"])
+    answer = phone("alice").folder_sync()
+    assert answer.status == 503 and answer.headers.get("Retry-After") == "30"
+    assert one.access()[0]["EAS_REASON"] == "EAS0705"
+
+
+def test_cold_failures_leave_the_members_usable(gateway, cas1, phone, expect):
+    """A refusal of the KDC is not the member's fault: mod_proxy neither marks it nor tries the next."""
+    expect("EAS0609")
+    one = gateway(backends=["cas4", "cas1"])     # cas4 is not in the gateway's delegation list
+    seen = [phone("alice").folder_sync().status for _ in range(6)]
+    assert sorted(seen) == [200, 200, 200, 403, 403, 403]
+    assert len(cas1.requests()) == 3
+    refused = [line for line in one.access(6) if line["EAS_REASON"] == "EAS0609"]
+    assert {line["EAS_SPN"] for line in refused} == {"HTTP/cas4.contoso.test"}
+    assert {line["EAS_ATTEMPTS"] for line in refused} == {"1"}
+
+
+@pytest.mark.parametrize("fault", ["authority", "name"])
+def test_back_end_with_a_wrong_certificate_gets_no_token(gateway, backend, bench, phone, expect, fault):
+    expect("EAS0703")
+    shape = {"ca": bench.pki.authority("Stranger CA")} if fault == "authority" else {
+        "dns": "elsewhere.contoso.test"}
+    wrong = backend("cas5", **shape)
+    gateway(target="https://cas5.contoso.test timeout=3600")
+    answer = phone("alice").folder_sync()
+    assert answer.status == 502 and answer.user is None
+    assert wrong.records() == []
+
+
+def test_spn_that_the_kdc_does_not_know(gateway, phone, expect, bench):
+    expect("EAS0610")
+    gateway(target="https://mail2.contoso.test timeout=3600")
+    answer = phone("alice").folder_sync()
+    assert answer.status == 503 and "Retry-After" in answer.headers
+
+
+def test_back_end_that_is_slow(gateway, cas1, phone, expect):
+    expect("EAS0706")
+    gateway(target="https://cas1.contoso.test timeout=1")
+    cas1.play_next(delay=4)
+    assert phone("alice").folder_sync().status == 502
+    assert user_of(phone("alice").folder_sync()) == (200, "alice@CONTOSO.TEST")
+
+
+def test_held_ping(gateway, backend, phone):
+    """Silent for longer than Timeout; the worker's own timeout counts."""
+    backend("cas5", ping=3)
+    gateway(target="https://cas5.contoso.test timeout=3600", server="Timeout 2")
+    answer = phone("alice").ping(heartbeat=60)
+    assert user_of(answer) == (200, "alice@CONTOSO.TEST") and answer.seconds >= 3, answer
+
+
+def test_back_end_that_hangs_in_the_handshake_is_left_out(gateway, cas1, phone):
+    """It accepts the connection and says nothing: not a stranger, but as good as dead."""
+    with socket.create_server((namespace.address("cas5"), 443)):
+        one = gateway(backends=["cas5 connectiontimeout=1 timeout=1", "cas1"])
+        assert [user_of(phone("alice").folder_sync()) for _ in range(3)] == [
+            (200, "alice@CONTOSO.TEST")] * 3
+    assert "2" in {line["EAS_ATTEMPTS"] for line in one.access(3)}
+    assert len(cas1.requests()) == 3
