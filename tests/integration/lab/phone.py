@@ -257,6 +257,8 @@ class Connection:
                 context.load_cert_chain(phone.certificate.chain, phone.certificate.key)
         self.context = context
         raw = socket.create_connection((phone.address, phone.port), timeout)
+        # Head and body are two writes: without this the body waits 40 ms for the head's ACK.
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = context.wrap_socket(raw, server_hostname=phone.host,
                                           session=resume.session if resume else None)
         self._http = http.client.HTTPConnection(phone.host)
