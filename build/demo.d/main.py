@@ -32,7 +32,7 @@ def _interrupted(number, _):
 
 
 def _play(stay):
-    begin = time.monotonic()
+    begin = float(os.environ.get("EAS_DEMO_BEGAN") or time.time())
     screen = Screen(wants_colour())
     module = Builder(TOP, os.environ.get("CBA_DEMO_DIR") or TOP + "/_demo", screen).build()
     claimed = stage.claim() if stay else None
@@ -46,7 +46,7 @@ def _play(stay):
         if report is None:
             screen.plain("\nbuild/demo: broke off; the reason is above")
             return 1
-        _verdict(screen, report, time.monotonic() - begin)
+        _verdict(screen, report, time.time() - begin)
         if stay:
             state = theatre.note(**report)
             theatre.stay()
@@ -91,14 +91,16 @@ def _closing(screen, state):
     """How to go on by hand."""
     enter = "nsenter -t %d -m -n" % state["inside"]
     url = state["url"]
-    curl = "%s curl -si --noproxy '*' --cacert %s/ca.pem" % (enter, state["folder"])
+    curl = "%s curl -s --noproxy '*' --cacert %s/ca.pem \\\n    --cert %s/alice.pem" % (
+        enter, state["folder"], state["folder"])
     screen.heading("It keeps running. By hand, as root:")
     screen.plain()
-    screen.plain("%s \\\n    --cert %s/alice.pem -X OPTIONS %s" % (curl, state["folder"], url))
+    screen.plain("%s -i -X OPTIONS %s" % (curl, url))
     screen.plain()
-    screen.plain("%s \\\n    --cert %s/alice.pem -H 'Content-Type: application/vnd.ms-sync.wbxml' \\\n"
-                 "    --data-binary @%s/foldersync.wbxml -o - \\\n    '%s?%s'"
-                 % (curl, state["folder"], state["folder"], url, state["query"]))
+    screen.plain("%s -H 'Content-Type: application/vnd.ms-sync.wbxml' \\\n"
+                 "    --data-binary @%s/foldersync.wbxml \\\n    '%s?%s' \\\n"
+                 "    | wbxml2xml -l ACTIVESYNC -o - -" % (curl, state["folder"], url,
+                                                           state["query"]))
     screen.plain()
     screen.line("other phones", " ".join(state["phones"]))
     for label, path in state["logs"]:

@@ -40,11 +40,17 @@ class Screen:
         """A line above a group of others."""
         self._write("\n%s\n" % self.paint("head", text))
 
-    def line(self, label, text, kind=None):
-        """A fact below a step: its name and its value."""
-        text = text if len(text) <= WIDTH - LABEL - 6 else text[:WIDTH - LABEL - 10] + " ..."
-        self._write("     %s %s\n" % (self.paint("dim", label.ljust(LABEL)),
-                                      self.paint(kind, text) if kind else text))
+    def line(self, label, text, rows=2):
+        """A fact below a step: its name and its value, folded into so many rows at most."""
+        room = WIDTH - LABEL - 6
+        for row in range(rows):
+            part, text = _fold(text, room)
+            if text and row == rows - 1:
+                part = part[:room - 4].rstrip() + " ..."
+            self._write("     %s %s\n" % (self.paint("dim", label.ljust(LABEL)), part))
+            label = ""
+            if not text:
+                break
 
     def begin(self, text, kind="bold"):
         """Opens a line; a dot is added for each second until it is ended."""
@@ -68,8 +74,19 @@ class Screen:
             self._ticking.set()
             text = duration(seconds) if seconds is not None else ""
             room = WIDTH - 10 - self._column
-            self._write("%s  %s\n" % (text.rjust(max(room, len(text) + 1)),
-                                      self.paint(kind, verdict)))
+            verdict = "  " + self.paint(kind, verdict) if verdict else ""
+            self._write("%s%s\n" % (text.rjust(max(room, len(text) + 1)), verdict))
+
+
+def _fold(text, room):
+    """What of a text goes into a row, and the rest: broken at a blank, a comma, between two tags."""
+    if len(text) <= room:
+        return text, ""
+    at = max(text.rfind(" ", 0, room + 1), text.rfind(",", 0, room) + 1,
+             text.rfind("><", 0, room) + 1)
+    if at <= room // 2:
+        at = room
+    return text[:at].rstrip(), text[at:].lstrip()
 
 
 def duration(seconds):

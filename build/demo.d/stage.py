@@ -143,7 +143,8 @@ class Stage:
         inside = _first_inside(self._process.pid)
         if more and inside:
             state["inside"] = inside
-            os.symlink("/proc/%d/root%s" % (inside, more["folder"]), STATE + "/files")
+            os.symlink("/proc/%d/root%s" % (inside, os.path.dirname(more["folder"])),
+                       STATE + "/files")
         with open(STATE + "/state.new", "w", encoding="utf-8") as file:
             json.dump(state, file)
         os.rename(STATE + "/state.new", STATE + "/state")

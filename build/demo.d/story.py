@@ -26,9 +26,12 @@ from screen import Screen                   # noqa: E402
 
 HELD = 3                    # seconds until the held Ping sees new mail
 ATTACHMENT = 2_000_000
+#: A refusal in the gateway's error log.
+REFUSAL = re.compile(r'EAS\d{4}: (?P<meaning>.*?); account="(?P<account>[^"]*)" .*?'
+                     r'serial=(?P<serial>\S+).*?; to do: (?P<remedy>.*)')
 WHO = "alice@CONTOSO.TEST"
 SPN = "HTTP/cas1.contoso.test"
-TICKETS = {"kdc": "from the KDC just now, by S4U2Self and S4U2Proxy",
+TICKETS = {"kdc": "fetched from the KDC, S4U2Self and S4U2Proxy",
            "process": "remembered by the gateway's process"}
 
 
@@ -40,22 +43,34 @@ class OneServer(Bench):
 
 
 class Shown:
-    """A phone's certificate and how it is told; no certificate without an account."""
+    """A certificate that a phone shows, how it is told, and its file's name for the end.
 
-    def __init__(self, bench, title, account=None, **shape):
-        self.title = title
-        self.certificate = None
-        self.lines = ["none"]
-        if account is None:
-            return
+    account: whose certificate it is where the shape (see Bench.certificate) says nothing else.
+    """
+
+    def __init__(self, bench, file, account, issuer="Contoso Issuing CA", **shape):
+        self.file = file
         self.certificate = bench.certificate(account, **shape)
-        facts = {"sid": bench.directory.sid(account), "upn": account + "@" + namespace.DOMAIN,
-                 **{key: shape[key] for key in ("sid", "upn") if key in shape}}
-        issuer = shape["ca"].name if "ca" in shape else "Contoso Issuing CA"
-        self.short = "CN=%s, serial %X" % (account, self.certificate.serial)
-        self.lines = ["%s, issued by %s" % (self.short, issuer),
+        self.serial = self.certificate.serial
+        facts = {"sid": bench.directory.sid(account), "upn": account + "@" + namespace.DOMAIN}
+        facts.update((key, shape[key]) for key in facts if key in shape)
+        self.short = "CN=%s, serial %x" % (account, self.serial)
+        self.lines = ["%s, of %s" % (self.short, issuer),
                       ", ".join("%s %s" % (key.upper(), facts[key]) if facts[key]
                                 else "no " + key.upper() for key in ("sid", "upn"))]
+
+    def write(self, folder):
+        """Certificate, the CAs between and the key in one file, as curl's --cert takes it."""
+        with open(self.certificate.chain, encoding="ascii") as file:
+            chain = file.read()
+        with open(os.path.join(folder, self.file), "w", encoding="ascii") as file:
+            file.write(chain + self.certificate.private.text)
+
+
+class Nothing:
+    """No certificate."""
+    file = certificate = serial = None
+    lines = ["none"]
 
 
 class Story:
@@ -66,6 +81,7 @@ class Story:
         self.screen = screen
         self.steps = 0
         self.differed = 0
+        self.phones = []                # Shown, for those who go on by hand
         self._line = None
         self._problems = []
 
@@ -106,22 +122,25 @@ class Story:
         self.screen.plain()
         self.screen.begin("%3d  %s" % (self.steps, title))
         begin = time.monotonic()
-        lines = []
+        lines, seconds = [], None
         try:
             answer = work()
+            seconds = answer.seconds
             lines = tell(answer)
         except (AssertionError, LookupError, ValueError, OSError) as problem:
             self._problems.append("%s: %s" % (type(problem).__name__, problem))
-        seconds = time.monotonic() - begin
         if self._problems:
             self.differed += 1
-        self.screen.end(seconds, "DIFFERS" if self._problems else "ok",
-                        "bad" if self._problems else "good")
+        self.screen.end(time.monotonic() - begin if seconds is None else seconds,
+                        "DIFFERS" if self._problems else "ok", "bad" if self._problems else "good")
         for label, text in lines:
             self.screen.line(label, text)
+        self._tell_problems()
+
+    def _tell_problems(self):
         for problem in self._problems:
             for line in problem.splitlines():
-                self.screen.line("DIFFERS", line, "bad")
+                self.screen.plain("     " + self.screen.paint("bad", "DIFFERS         " + line))
         if self._problems:
             for entry in self.gateway.error_log.entries():
                 if entry.number or entry.serious:
@@ -131,7 +150,7 @@ class Story:
 
     def good_phone(self):
         """OPTIONS, Provision, FolderSync, SendMail, Ping."""
-        self.alice = Shown(self.bench, "alice", "alice")
+        self.alice = Shown(self.bench, "alice.pem", "alice")
         self.phone = self.bench.phone(self.alice.certificate, self.gateway, device="demophone1",
                                       kind="Demo")
         self.screen.heading("A phone with a certificate and no password")
@@ -173,12 +192,13 @@ class Story:
         self.expect("ticket", access["EAS_TICKET"], "kdc" if self.steps == 1 else "process")
         seen = self.bench.cas1.requests()
         self.expect("requests at Exchange", len(seen), 1)
-        lines = [("mapped to", "%s by %s" % (access["EAS_ACCOUNT"] or "nobody",
-                                             access["EAS_MAPPED_BY"] or "nothing")),
+        lines = [("certificate", "%s -> %s by %s" % (
+                    self.alice.short, access["EAS_ACCOUNT"] or "nobody",
+                    access["EAS_MAPPED_BY"] or "nothing")),
                  ("ticket", "%s, %s" % (access["EAS_SPN"] or "for no SPN", TICKETS.get(
                      access["EAS_TICKET"], "source: " + (access["EAS_TICKET"] or "none"))))]
         return lines + [line for one in seen for line in self._tell_seen(one, answer)] + [
-            ("answer", text if number else "%d %s" % (answer.status, text))
+            ("", text) if number else ("answer", "%d %s" % (answer.status, text))
             for number, text in enumerate(about)]
 
     def _tell_seen(self, seen, answer):
@@ -212,8 +232,10 @@ class Story:
                           "%d commands: %s" % (len(commands.split(",")), commands))
 
     def _tell_provision(self, answer):
-        self.expect("policy key in the answer", "<PolicyKey>" in _xml(answer.body), True)
-        return self._tell(answer, _xml(answer.body))
+        text = _xml(answer.body)
+        keys = re.findall(r"<PolicyKey>(\d+)</PolicyKey>", text)
+        self.expect("policy keys", len(keys), 1)
+        return self._tell(answer, text, "policy key " + ", ".join(keys))
 
     def _tell_folders(self, answer):
         text = _xml(answer.body)
@@ -236,31 +258,34 @@ class Story:
     def bad_phones(self):
         """Each is refused, by number and status, and Exchange hears nothing of it."""
         bench, directory = self.bench, self.bench.directory
+        bob = "bob@" + namespace.DOMAIN
+        nobody = directory.sid("alice").rpartition("-")[0] + "-999999"
         foreign = bench.pki.authority("Fabrikam CA")
-        foreign.name = "Fabrikam CA"
-        ghost = directory.sid("alice").rpartition("-")[0] + "-999999"
         self.screen.heading("Phones that must not get in")
-        self.refused = [
-            (Shown(bench, "no certificate"), "EAS0102"),
-            (Shown(bench, "only a UPN, which anybody may have got into a certificate", "alice",
-                   sid=None), "EAS0306"),
-            (Shown(bench, "an account that is disabled", "disabled"), "EAS0501"),
-            (Shown(bench, "an account that is sensitive and cannot be delegated", "sensitive"),
-             "EAS0507"),
-            (Shown(bench, "the SID of alice and the UPN of bob", "alice",
-                   upn="bob@" + namespace.DOMAIN), "EAS0304"),
-            (Shown(bench, "the UPN of alice and a SID of nobody (any more)", "alice", sid=ghost),
-             "EAS0305"),
-        ]
-        for shown, number in self.refused:
-            self._step(shown.title, lambda shown=shown: self._try(shown),
-                       lambda answer, shown=shown, number=number:
-                       self._tell_refused(answer, shown, number))
-        stranger = Shown(bench, "a certificate of a CA that the gateway does not trust", "alice",
-                         ca=foreign)
-        self.refused.append((stranger, ""))
-        self._step(stranger.title, lambda: self._try(stranger),
+        for title, number, shown in (
+                ("no certificate", "EAS0102", Nothing()),
+                ("only a UPN, the kind of mapping that KB5014754 calls weak", "EAS0306",
+                 Shown(bench, "no-sid.pem", "alice", sid=None)),
+                ("an account that is disabled", "EAS0501",
+                 Shown(bench, "disabled.pem", "disabled")),
+                ("an account that is sensitive and cannot be delegated", "EAS0507",
+                 Shown(bench, "sensitive.pem", "sensitive")),
+                ("the SID of alice and the UPN of bob", "EAS0304",
+                 Shown(bench, "two-accounts.pem", "alice", upn=bob)),
+                ("the UPN of alice and a SID that is not hers", "EAS0305",
+                 Shown(bench, "wrong-sid.pem", "alice", sid=nobody))):
+            self._refused(title, number, shown)
+        stranger = Shown(bench, "unknown-ca.pem", "alice", issuer="Fabrikam CA", ca=foreign)
+        self.phones.append(stranger)
+        self._step("a CA that the gateway does not trust", lambda: self._try(stranger),
                    lambda answer: self._tell_alert(answer, stranger))
+
+    def _refused(self, title, number, shown):
+        """One refusal by the module."""
+        if shown.certificate is not None:
+            self.phones.append(shown)
+        self._step(title, lambda: self._try(shown),
+                   lambda answer: self._tell_refused(answer, shown, number))
 
     def _try(self, shown):
         phone = self.bench.phone(shown.certificate, self.gateway, device="demophone2", kind="Demo")
@@ -283,13 +308,15 @@ class Story:
         self.expect("user at Exchange", answer.user, None)
         self.expect("a challenge", answer.headers.get("WWW-Authenticate"), None)
         self._nothing_seen()
-        said = entry.line.partition(entry.number)[2].lstrip(": ")
-        meaning, _, rest = said.partition("; account=")
-        lines = self._certificate(shown)
-        lines.append(("answer", "%d, %s: %s" % (answer.status, entry.number, meaning)))
-        if "; to do: " in rest:
-            lines.append(("to do", rest.partition("; to do: ")[2].partition(", referer:")[0]))
-        return lines
+        match = REFUSAL.search(entry.line)
+        assert match, "the error log's line is not understood: " + entry.line
+        serial = match["serial"].lower().lstrip("0").replace(":", "")
+        self.expect("serial in the error log", serial, "%x" % shown.serial if shown.serial else "-")
+        return self._certificate(shown) + [
+            ("account", "none" if match["account"] == "-" else match["account"]),
+            ("answer", "%d" % answer.status),
+            ("gateway's log", "%s %s" % (entry.number, match["meaning"])),
+            ("to do", match["remedy"])]
 
     def _tell_alert(self, answer, shown):
         """The handshake fails: httpd's doing, before the module is asked."""
@@ -303,7 +330,7 @@ class Story:
                            "mod_ssl's line in the error log", 5)
         said = entry.line[entry.line.index("Certificate Verification"):].partition(" [subject")[0]
         return self._certificate(shown) + [
-            ("answer", "no HTTP status; TLS alert \"%s\"" % (alert[1].strip() if alert else "?")),
+            ("answer", "no HTTP status; TLS alert: %s" % (alert[1].strip() if alert else "none")),
             ("mod_ssl's log", said)]
 
     # ---- for those who go on by hand ------------------------------------------------------------------
@@ -313,28 +340,19 @@ class Story:
         folder = os.path.join(self.bench.folder, "demo")
         os.makedirs(folder)
         shutil.copy(self.bench.servers.bundle, folder + "/ca.pem")
-        phones = []
-        for shown, name in zip([self.alice] + [shown for shown, _ in self.refused],
-                               ("alice", "", "no-sid", "disabled", "sensitive", "two-accounts",
-                                "foreign-sid", "unknown-ca")):
-            if shown.certificate is not None:
-                # Certificate, key and the CAs between in one file: what curl's --cert takes.
-                with open(shown.certificate.chain, encoding="ascii") as file:
-                    chain = file.read()
-                with open("%s/%s.pem" % (folder, name), "w", encoding="ascii") as file:
-                    file.write(chain + shown.certificate.private.text)
-                phones.append(name + ".pem")
+        for shown in [self.alice] + self.phones:
+            shown.write(folder)
         with open(folder + "/foldersync.wbxml", "wb") as file:
             file.write(wbxml.folder_sync())
-        inside = os.path.relpath
         return {
-            "steps": self.steps, "differed": self.differed, "folder": folder, "phones": phones[1:],
+            "steps": self.steps, "differed": self.differed, "folder": folder,
+            "phones": [shown.file for shown in self.phones],
             "url": "https://%s%s" % (self.gateway.name, PATH),
             "query": self.phone.query("FolderSync").partition("?")[2],
-            "logs": [["gateway's log", inside(self.gateway.error_log.path, folder)],
-                     ["", inside(self.gateway.access_log.path, folder)],
-                     ["Exchange's log", inside(self.bench.cas1.log.path, folder)],
-                     ["AD's log", inside(self.bench.directory.log.path, folder)]],
+            "logs": [["gateway's log", os.path.relpath(self.gateway.error_log.path, self.bench.folder)],
+                     ["", os.path.relpath(self.gateway.access_log.path, self.bench.folder)],
+                     ["Exchange's log", os.path.relpath(self.bench.cas1.log.path, self.bench.folder)],
+                     ["AD's log", os.path.relpath(self.bench.directory.log.path, self.bench.folder)]],
         }
 
 
