@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What several test files share: one gateway for a whole file, and the claims that every refusal
+must meet.  A test file says which gateway it wants and imports the fixtures:
+
+    from shared import place, refused, site, standing
+
+    SITE = {"after": place("/lax", "EASCertAuthStrongMapping Off")}
+
+    def test_weak(site, phone, refused):
+        refused(phone("alice", sid=None).options(), "EAS0306", 403)
+"""
+import os
+import re
+
+import pytest
+
+from lab.log import Log
+
+BACKEND = "https://cas1.contoso.test/Microsoft-Server-ActiveSync"
+
+#: What the body of a refusal may not speak of.
+_DETAIL = re.compile(rb"EAS\d|S-1-\d|contoso|certificate|account|directory|kerberos|ldap|spool",
+                     re.IGNORECASE)
+#: The header fields that a refusal may have.
+_FIELDS = {"date", "server", "content-length", "content-type", "connection", "keep-alive",
+           "transfer-encoding", "retry-after", "allow"}
+#: Says that a process is ready, whenever it comes to it.
+_READY = "EAS0061"
+
+
+def place(path, *lines, target=BACKEND):
+    """Lines of a protected Location at a path of its own, beside the usual one."""
+    return ["<Location %s>" % path, "  EASCertAuth On", *["  " + line for line in lines],
+            "  ProxyPass %s timeout=3600" % target, "</Location>"]
+
+
+def bare(answer):
+    """The answer tells a phone no more than its status."""
+    found = _DETAIL.search(answer.body)
+    assert found is None, answer.body
+    assert {name.lower() for name, _ in answer.headers} <= _FIELDS, answer.headers
+
+
+class Untouched:
+    """A back end that is to see nothing: neither a request that it authenticated nor another."""
+
+    def __init__(self, backend):
+        self._backend = backend
+        self._access = Log(os.path.join(backend.folder, "access.log"))
+        self.reset()
+
+    def reset(self):
+        """What was seen up to now does not count."""
+        self._backend.mark()
+        self._access.mark()
+
+    def check(self):
+        """Nothing came since."""
+        assert self._backend.requests() == []
+        assert self._access.text() == ""
+
+
+@pytest.fixture(scope="module")
+def standing(request, bench):
+    """The gateway of the file, with the knobs of its SITE."""
+    made = bench.gateway(**request.module.SITE)
+    yield made
+    bench.forget(made)
+
+
+def unexpected(server, expect):
+    """What the log of a gateway says since its mark, and the test has not foreseen."""
+    known = expect.required | expect.allowed | {_READY}
+    entries = server.error_log.entries()
+    problems = server.crashes()
+    problems += [entry.line for entry in entries if entry.number and entry.number not in known]
+    problems += [entry.line for entry in entries if entry.level in ("emerg", "alert")]
+    problems += ["%s was expected and not logged" % number
+                 for number in sorted(expect.required - {entry.number for entry in entries})]
+    return problems
+
+
+@pytest.fixture
+def site(standing, expect):
+    """The gateway of the file; what it logs during the test must be expected."""
+    standing.mark()
+    yield standing
+    problems = unexpected(standing, expect)
+    if problems:
+        pytest.fail("in the error log of the gateway:\n" + "\n".join(problems), pytrace=False)
+
+
+@pytest.fixture
+def untouched(bench):
+    """The usual back end, which is to see nothing from here on."""
+    return Untouched(bench.cas1)
+
+
+@pytest.fixture
+def refused(request, untouched, expect):
+    """refused(answer, number, status): the claims that every refusal must meet."""
+
+    def check(answer, number, status, server=None):
+        server = server or request.getfixturevalue("site")
+        expect(number)
+        assert (answer.status, answer.error) == (status, "")
+        bare(answer)
+        untouched.check()
+        assert set(server.numbers()) - {_READY} == {number}
+        last = server.access()[-1]
+        assert (last["status"], last["EAS_REASON"]) == (str(status), number)
+        assert last["EAS_TICKET"] == last["EAS_SPN"] == ""
+        return last
+    return check
