@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The rules that a configuration with protected Locations has to keep, in three files: TLS and what
+ * stands in the Location (cba_conf_rule_front.c), the way to Exchange (cba_conf_rule_back.c), files
+ * (cba_conf_rule_file.c). Configuration time only, one thread.
+ */
+#ifndef CBA_CONF_RULE_H
+#define CBA_CONF_RULE_H
+
+#include "cba_conf_finding.h"
+
+/* One protected section in one server that it applies to. */
+struct cba_case {
+    apr_pool_t *pool;
+    struct cba_findings *findings;
+    const struct cba_scope *server;  /* whose requests are judged */
+    const struct cba_scope *section; /* of this server or of the main server */
+};
+
+/* TLS, client certificates, other modules' authentication, caches and filters in front. */
+void cba_rule_front(const struct cba_case *c);
+
+/* Workers, TLS to them, and other ways to the same virtual directory. */
+void cba_rule_back(const struct cba_case *c);
+
+/* Keytab, CA file, password file, spool directory of the server. */
+void cba_rule_files(const struct cba_case *c);
+
+/* The last directive of that name that is in force for the section: in the section itself, in sections
+ * that httpd merges with it for all of its URLs, in the server or in the main server. NULL: none.
+ * servers: look there as well. */
+const struct cba_directive *cba_case_last(const struct cba_case *c, const char *name, bool servers);
+
+/* The sections that are merged with the case's section for all of its URLs, itself included, in the
+ * order in which httpd merges them. struct cba_scope *. */
+apr_array_header_t *cba_case_sections(const struct cba_case *c);
+
+#endif

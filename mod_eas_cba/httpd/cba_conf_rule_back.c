@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cba_conf_rule.h"
+
+#include <apr_strings.h>
+
+#include "cba_conf_worker.h"
+
+/* MS-ASCMD 2.2.3.81 (HeartbeatInterval): the longest Ping that Exchange takes, 59 minutes, and a little
+ * for its answer. */
+#define PING_SECONDS 3600
+
+#define DIRECTIVE_AT(list, i) (&APR_ARRAY_IDX(list, i, const struct cba_directive))
+#define MAPPING_AT(list, i)   (&APR_ARRAY_IDX(list, i, const struct cba_mapping))
+#define SECTION_AT(list, i)   (APR_ARRAY_IDX(list, i, const struct cba_scope *))
+
+/* --- one worker ----------------------------------------------------------------------------------- */
+
+static const char *param(const struct cba_case *c, const struct cba_worker *worker, const char *key)
+{
+    return cba_worker_param(c->pool, c->server, worker, key);
+}
+
+static void add(const struct cba_case *c, enum cba_reason reason, const struct cba_worker *worker,
+                const char *detail)
+{
+    cba_findings_add_directive(c->findings, reason, worker->from, worker->shown, detail);
+}
+
+static void add_param(const struct cba_case *c, enum cba_reason reason,
+                      const struct cba_worker *worker, const char *key, const char *value)
+{
+    add(c, reason, worker, apr_psprintf(c->pool, "%s=%.64s", key, value));
+}
+
+/* What mod_proxy waits for an answer, in seconds. */
+static apr_int64_t timeout_of(const struct cba_case *c, const struct cba_worker *worker,
+                              const char **from)
+{
+    const char *value = param(c, worker, "timeout");
+    const struct cba_directive *proxy = cba_server_last(c->server, "ProxyTimeout");
+
+    *from = "timeout=";
+    if (!value && proxy) {
+        *from = "ProxyTimeout";
+        value = cba_directive_word(c->pool, proxy, 0);
+    }
+    if (value) {
+        return apr_strtoi64(value, NULL, 10);
+    }
+    *from = "Timeout";
+    return apr_time_sec(c->server->server->timeout);
+}
+
+static bool is_activesync(const struct cba_case *c)
+{
+    const struct cba_directive *protocol = cba_case_last(c, "EASCertAuthProtocol", false);
+
+    return !protocol || cba_directive_says(c->pool, protocol, "ActiveSync");
+}
+
+static void check_timeout(const struct cba_case *c, const struct cba_worker *worker)
+{
+    const char *from;
+    apr_int64_t seconds = timeout_of(c, worker, &from);
+
+    if (is_activesync(c) && seconds < PING_SECONDS) {
+        add(c, CBA_R_WARN_TIMEOUT, worker,
+            apr_psprintf(c->pool, "%" APR_INT64_T_FMT " s by %s", seconds, from));
+    }
+}
+
+/* mod_proxy uses no connection twice if there is a '$' in the worker's URL, unless told so. */
+static void check_reuse(const struct cba_case *c, const struct cba_worker *worker)
+{
+    const char *enable = param(c, worker, "enablereuse");
+
+    if (ap_strchr_c(worker->url, '$') && !(enable && !ap_cstr_casecmp(enable, "on")) &&
+        !param(c, worker, "disablereuse")) {
+        add(c, CBA_R_WARN_REUSE, worker, NULL);
+    }
+}
+
+static void check_worker(const struct cba_case *c, const struct cba_worker *worker)
+{
+    const char *value;
+
+    if (ap_cstr_casecmpn(worker->url, "https://", 8)) {
+        add(c, CBA_R_CONF_WORKER_SCHEME, worker, NULL);
+    }
+    value = param(c, worker, "upgrade");
+    if (value && ap_cstr_casecmp(value, "NONE")) {
+        add_param(c, CBA_R_CONF_UPGRADE, worker, "upgrade", value);
+    }
+    value = param(c, worker, "ping");
+    if (value) {
+        add_param(c, CBA_R_WARN_PING, worker, "ping", value);
+    }
+    check_timeout(c, worker);
+    check_reuse(c, worker);
+}
+
+static void check_workers(const struct cba_case *c)
+{
+    const apr_array_header_t *mappings = cba_mappings_serving(c->pool, c->server, c->section);
+    int found = 0;
+
+    for (int i = 0; i < mappings->nelts; i++) {
+        const apr_array_header_t *workers =
+            cba_workers_behind(c->pool, c->server, MAPPING_AT(mappings, i));
+
+        for (int j = 0; j < workers->nelts; j++, found++) {
+            check_worker(c, &APR_ARRAY_IDX(workers, j, const struct cba_worker));
+        }
+        if (workers->nelts == 0) {
+            cba_findings_add_directive(
+                c->findings, CBA_R_CONF_NOT_PROXIED, MAPPING_AT(mappings, i)->from,
+                MAPPING_AT(mappings, i)->shown, "the balancer has no BalancerMember");
+        }
+    }
+    if (mappings->nelts == 0 && !cba_server_rewrites_to_proxy(c->pool, c->server)) {
+        cba_findings_add(c->findings, CBA_R_CONF_NOT_PROXIED, c->section->node,
+                         cba_scope_show(c->pool, c->section), NULL);
+    }
+}
+
+/* --- TLS to the back end -------------------------------------------------------------------------- */
+
+/* The last directive of that name in each <Proxy> of the server, whichever back end it is for:
+ * calls fn. Returns how many there are. */
+static int each_proxy(const struct cba_case *c, const char *name,
+                      void (*fn)(const struct cba_case *c, const struct cba_directive *d))
+{
+    const apr_array_header_t *sections = cba_sections_of(c->pool, c->server, CBA_SCOPE_PROXY);
+    int count = 0;
+
+    for (int i = 0; i < sections->nelts; i++) {
+        const struct cba_directive *last = cba_scope_last(SECTION_AT(sections, i), name);
+
+        if (last) {
+            fn(c, last);
+            count++;
+        }
+    }
+    return count;
+}
+
+static void nothing(const struct cba_case *c, const struct cba_directive *d)
+{
+    (void)c;
+    (void)d;
+}
+
+static bool is_on_in_a_proxy(const struct cba_case *c, const char *name)
+{
+    const apr_array_header_t *sections = cba_sections_of(c->pool, c->server, CBA_SCOPE_PROXY);
+
+    for (int i = 0; i < sections->nelts; i++) {
+        if (cba_directive_says(c->pool, cba_scope_last(SECTION_AT(sections, i), name), "on")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_proxy_engine(const struct cba_case *c)
+{
+    const struct cba_directive *engine = cba_server_last(c->server, "SSLProxyEngine");
+
+    if (cba_directive_says(c->pool, engine, "on") || is_on_in_a_proxy(c, "SSLProxyEngine")) {
+        return;
+    }
+    if (engine) {
+        cba_findings_add_directive(c->findings, CBA_R_CONF_PROXY_ENGINE, engine, 0, NULL);
+    } else {
+        cba_findings_add_missing(c->findings, CBA_R_CONF_PROXY_ENGINE, "SSLProxyEngine", c->server,
+                                 c->section);
+    }
+}
+
+static void check_one_verify(const struct cba_case *c, const struct cba_directive *d)
+{
+    if (!cba_directive_says(c->pool, d, "require")) {
+        cba_findings_add_directive(c->findings, CBA_R_CONF_PROXY_VERIFY, d, 0, NULL);
+    }
+}
+
+static void check_proxy_verify(const struct cba_case *c)
+{
+    const struct cba_directive *verify = cba_server_last(c->server, "SSLProxyVerify");
+
+    if (verify) {
+        check_one_verify(c, verify);
+    } else {
+        cba_findings_add_missing(c->findings, CBA_R_CONF_PROXY_VERIFY, "SSLProxyVerify", c->server,
+                                 c->section);
+    }
+    each_proxy(c, "SSLProxyVerify", check_one_verify);
+}
+
+static void check_proxy_ca(const struct cba_case *c)
+{
+    if (!cba_server_last(c->server, "SSLProxyCACertificateFile") &&
+        !cba_server_last(c->server, "SSLProxyCACertificatePath") &&
+        !each_proxy(c, "SSLProxyCACertificateFile", nothing) &&
+        !each_proxy(c, "SSLProxyCACertificatePath", nothing)) {
+        cba_findings_add_missing(c->findings, CBA_R_CONF_PROXY_CA, "SSLProxyCACertificateFile",
+                                 c->server, c->section);
+    }
+}
+
+static void check_one_peer(const struct cba_case *c, const struct cba_directive *d)
+{
+    if (cba_directive_says(c->pool, d, "off")) {
+        cba_findings_add_directive(c->findings, CBA_R_CONF_PROXY_PEER, d, 0, NULL);
+    }
+}
+
+/* SSLProxyCheckPeerCN off takes the check of the name away unless SSLProxyCheckPeerName On is written
+ * out: mod_ssl asks for "name is not off, and CN is not off or name is on". */
+static void check_one_peer_cn(const struct cba_case *c, const struct cba_directive *d)
+{
+    bool is_proxy = d->scope->kind == CBA_SCOPE_PROXY;
+    const struct cba_directive *name =
+        is_proxy ? cba_scope_last(d->scope, "SSLProxyCheckPeerName") : NULL;
+
+    if (!name) {
+        name = cba_server_last(c->server, "SSLProxyCheckPeerName");
+    }
+    if (!cba_directive_says(c->pool, name, "on")) {
+        check_one_peer(c, d);
+    }
+}
+
+static void check_proxy_peer(const struct cba_case *c)
+{
+    static const struct {
+        const char *name;
+        void (*check)(const struct cba_case *c, const struct cba_directive *d);
+    } rules[] = {
+        {"SSLProxyCheckPeerName", check_one_peer},
+        {"SSLProxyCheckPeerExpire", check_one_peer},
+        {"SSLProxyCheckPeerCN", check_one_peer_cn},
+    };
+
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        const struct cba_directive *server = cba_server_last(c->server, rules[i].name);
+
+        if (server) {
+            rules[i].check(c, server);
+        }
+        each_proxy(c, rules[i].name, rules[i].check);
+    }
+}
+
+/* --- other ways to the same virtual directory ------------------------------------------------------ */
+
+/* Does a mapping that has no protection of its own reach what the protected section's mapping reaches? */
+static bool is_twin(const struct cba_case *c, const struct cba_mapping *other,
+                    const struct cba_mapping *ours)
+{
+    enum cba_meeting meeting = CBA_MEET_NOT;
+    bool shadowed;
+
+    if (other->path && !other->is_pattern) {
+        meeting = cba_meet_prefix(c->pool, c->section, other->path);
+    }
+    /* Where the mapping sends all of the section's URLs on below its own, the section stands before it,
+     * unless another spelling goes past the section: IIS has no case, <Location> has. */
+    shadowed = meeting == CBA_MEET_COVERS && cba_section_has_every_spelling(c->section);
+    if (other->from == ours->from) {
+        return meeting == CBA_MEET_COVERS && !shadowed &&
+               strlen(other->path) < strlen(c->section->name);
+    }
+    return cba_url_meets(c->pool, other->url, ours->url) &&
+           !(shadowed && cba_url_begins(ours->url, other->url));
+}
+
+static void check_twins(const struct cba_case *c, const apr_array_header_t *others)
+{
+    const apr_array_header_t *ours = cba_mappings_serving(c->pool, c->server, c->section);
+
+    for (int i = 0; i < others->nelts; i++) {
+        const struct cba_mapping *other = MAPPING_AT(others, i);
+
+        for (int j = 0; other->url && j < ours->nelts; j++) {
+            if (is_twin(c, other, MAPPING_AT(ours, j))) {
+                cba_findings_add_directive(c->findings, CBA_R_WARN_TWIN, other->from, other->shown,
+                                           apr_psprintf(c->pool, "protected by %s, line %d of %s",
+                                                        cba_scope_show(c->pool, c->section),
+                                                        c->section->node->line_num,
+                                                        c->section->node->filename));
+                break;
+            }
+        }
+    }
+}
+
+/* Does the section take the protection over from another one, being merged with it for all its URLs? */
+static bool inherits_protection(const struct cba_case *c, const struct cba_scope *section)
+{
+    const struct cba_case of = {c->pool, c->findings, c->server, section};
+
+    return cba_directive_says(c->pool, cba_case_last(&of, "EASCertAuth", false), "On");
+}
+
+/* EASCertAuth Off for URLs of the protected section, merged after it. Returns whether it is so. */
+static bool is_hole(const struct cba_case *c, const struct cba_scope *section)
+{
+    const struct cba_directive *word = cba_scope_last(section, "EASCertAuth");
+    bool later = section->parent == c->section->parent ? section->place > c->section->place
+                                                       : section->parent == c->server;
+
+    return word && !cba_directive_says(c->pool, word, "On") && later &&
+           cba_meet_section(c->pool, c->section, section) != CBA_MEET_NOT;
+}
+
+static void check_other_ways(const struct cba_case *c)
+{
+    const apr_array_header_t *sections = cba_sections_of(c->pool, c->server, CBA_SCOPE_LOCATION);
+
+    check_twins(c, cba_mappings_of(c->pool, c->server));
+    for (int i = 0; i < sections->nelts; i++) {
+        const struct cba_scope *section = SECTION_AT(sections, i);
+        const apr_array_header_t *mappings = cba_mappings_in(c->pool, section);
+
+        if (section == c->section || inherits_protection(c, section)) {
+            continue;
+        }
+        check_twins(c, mappings);
+        if (mappings->nelts == 0 && is_hole(c, section)) {
+            cba_findings_add_directive(
+                c->findings, CBA_R_WARN_TWIN, cba_scope_last(section, "EASCertAuth"), 0,
+                apr_psprintf(c->pool, "merged with %s", cba_scope_show(c->pool, c->section)));
+        }
+    }
+}
+
+static void check_on(const struct cba_case *c, const struct cba_directive *d,
+                     enum cba_reason reason)
+{
+    if (cba_directive_says(c->pool, d, "On")) {
+        cba_findings_add_directive(c->findings, reason, d, 0, NULL);
+    }
+}
+
+void cba_rule_back(const struct cba_case *c)
+{
+    if (!ap_find_linked_module("mod_proxy.c")) {
+        return;
+    }
+    check_workers(c);
+    check_on(c, cba_server_last(c->server, "ProxyRequests"), CBA_R_CONF_PROXY_REQUESTS);
+    check_on(c, cba_case_last(c, "ProxyErrorOverride", true), CBA_R_WARN_ERROR_OVERRIDE);
+    if (ap_find_linked_module("mod_ssl.c")) {
+        check_proxy_engine(c);
+        check_proxy_verify(c);
+        check_proxy_ca(c);
+        check_proxy_peer(c);
+    }
+    check_other_ways(c);
+}
