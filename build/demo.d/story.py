@@ -54,7 +54,7 @@ class Shown:
         self.serial = self.certificate.serial
         facts = {"sid": bench.directory.sid(account), "upn": account + "@" + namespace.DOMAIN}
         facts.update((key, shape[key]) for key in facts if key in shape)
-        self.short = "CN=%s, serial %x" % (account, self.serial)
+        self.short = "CN=%s, serial %X" % (account, self.serial)
         self.lines = ["%s, of %s" % (self.short, issuer),
                       ", ".join("%s %s" % (key.upper(), facts[key]) if facts[key]
                                 else "no " + key.upper() for key in ("sid", "upn"))]
@@ -192,6 +192,7 @@ class Story:
         self.expect("ticket", access["EAS_TICKET"], "kdc" if self.steps == 1 else "process")
         seen = self.bench.cas1.requests()
         self.expect("requests at Exchange", len(seen), 1)
+        self.expect("numbers in the error log", self.gateway.numbers(serious=True), [])
         lines = [("certificate", "%s -> %s by %s" % (
                     self.alice.short, access["EAS_ACCOUNT"] or "nobody",
                     access["EAS_MAPPED_BY"] or "nothing")),
@@ -310,8 +311,8 @@ class Story:
         self._nothing_seen()
         match = REFUSAL.search(entry.line)
         assert match, "the error log's line is not understood: " + entry.line
-        serial = match["serial"].lower().lstrip("0").replace(":", "")
-        self.expect("serial in the error log", serial, "%x" % shown.serial if shown.serial else "-")
+        self.expect("serial in the error log", match["serial"].lstrip("0"),
+                    "%X" % shown.serial if shown.serial else "-")
         return self._certificate(shown) + [
             ("account", "none" if match["account"] == "-" else match["account"]),
             ("answer", "%d" % answer.status),
