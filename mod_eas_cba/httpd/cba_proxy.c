@@ -183,7 +183,7 @@ static enum cba_reason judge(const struct cba_pass *pass, const struct cba_attem
 int cba_proxy_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_conf *conf,
                              char *url, const char *proxyname, apr_port_t proxyport)
 {
-    struct cba_attempt attempt = {NULL};
+    struct cba_attempt attempt = {0};
     struct cba_private *connection = NULL;
     struct cba_result result = {""};
     struct cba_pass *pass;
