@@ -120,10 +120,15 @@ class Builder:
         begin = time.monotonic()
         name = os.path.basename(words[0])
         self.screen.begin("build: %s" % name, kind="dim")
+        # A compiler that is killed leaves its temporary files: not in /tmp.
+        temporary = os.path.join(self.folder, "tmp")
+        shutil.rmtree(temporary, ignore_errors=True)
+        os.makedirs(temporary)
         command, cwd = self._command(where, words)
         with open(self.log, "wb") as log:
             process = subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=log,
-                                       stderr=log, start_new_session=True)
+                                       stderr=log, start_new_session=True,
+                                       env=dict(os.environ, TMPDIR=temporary))
             try:
                 status = process.wait()
             finally:

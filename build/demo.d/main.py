@@ -27,8 +27,12 @@ def main(word):
     return _play(stay=word == "stay")
 
 
+class Interrupted(Exception):
+    """Ctrl-C, or a signal that means the same."""
+
+
 def _interrupted(number, _):
-    raise SystemExit(128 + number)
+    raise Interrupted(number)
 
 
 def _play(stay):
@@ -49,6 +53,7 @@ def _play(stay):
         _verdict(screen, report, time.time() - begin)
         if stay:
             state = theatre.note(**report)
+            _without_interruption()
             theatre.stay()
             left = True
             _closing(screen, state)
@@ -110,4 +115,10 @@ def _closing(screen, state):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    try:
+        sys.exit(main(sys.argv[1]))
+    except Interrupted as interrupted:
+        print("\nbuild/demo: interrupted; nothing is left running", flush=True)
+        sys.exit(128 + interrupted.args[0])
+    except BrokenPipeError:         # nobody reads on: all is taken down, as for Ctrl-C
+        os._exit(128 + signal.SIGPIPE)

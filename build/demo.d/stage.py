@@ -75,13 +75,17 @@ def running():
 
 
 def claim():
-    """Makes STATE ours for as long as we live, or leaves the program.  Something that runs stays."""
+    """Makes STATE ours for as long as we live; leaves the program when something runs already."""
     os.makedirs(STATE, mode=0o755, exist_ok=True)
     claimed = os.open(STATE, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(claimed, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         sys.exit("build/demo: another one is just starting")
+    if running():
+        sys.exit("build/demo: another one has started meanwhile")
+    for name in os.listdir(STATE):      # of one that was killed
+        os.unlink(os.path.join(STATE, name))
     return claimed
 
 
