@@ -115,7 +115,7 @@ static void logon_truncated(void **state)
     free(buffer.data);
 }
 
-/* Each 16-bit word, zeroed and set: no crash, and where a SID is still read it is the same one, or its
+/* Each 16-bit word, zeroed and set: no crash, and a SID that is still read is the same one, or its
  * own words were those changed. */
 static void logon_changed(void **state)
 {

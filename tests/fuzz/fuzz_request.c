@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A request target, checked against what a back end would make of it; the same bytes as a header's name.
+ */
+#include "fuzz.h"
+
+#include <stdlib.h>
+
+#include "cba_request.h"
+
+static void check(int promise)
+{
+    if (!promise) {
+        abort();
+    }
+}
+
+static int hex(int c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
+}
+
+/* Decodes the path twice, which some back ends do, and looks for what must not be in it then. */
+static void check_path(const uint8_t *path, size_t len)
+{
+    uint8_t *decoded = malloc(len + 2);
+    size_t n = 0;
+
+    check(decoded != NULL);
+    for (size_t i = 0; i < len; i++) {
+        if (path[i] == '%') {
+            check(i + 2 < len);
+            decoded[n] = (uint8_t)(hex(path[i + 1]) * 16 + hex(path[i + 2]));
+            check(decoded[n] != '/' && decoded[n] != '%');
+            i += 2;
+        } else {
+            decoded[n] = path[i];
+        }
+        check(decoded[n] >= 0x20 && decoded[n] != 0x7f);
+        check(decoded[n] != '\\' && decoded[n] != ';');
+        n++;
+    }
+    check(cba_span_is_text(cba_span_of(decoded, n)));
+    decoded[n] = '/';
+    decoded[n + 1] = '\0';
+    check(strstr((char *)decoded, "/./") == NULL && strstr((char *)decoded, "/../") == NULL);
+    free(decoded);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct cba_span target = cba_span_of(data, size);
+    struct cba_request request = {cba_span_str("POST"), target, false};
+    enum cba_reason reason = cba_path_check(target);
+
+    check(reason == CBA_R_OK || reason == CBA_R_REQ_PATH);
+    check(cba_request_check(&request, CBA_PROTOCOL_ACTIVESYNC) == reason);
+    if (reason == CBA_R_OK) {
+        const uint8_t *query = memchr(data, '?', size);
+        size_t end = query != NULL ? (size_t)(query - data) : size, start = 0;
+
+        if (data[0] != '/') { /* http://host/path */
+            const uint8_t *host = memchr(data, '/', size);
+            const uint8_t *path;
+
+            check(host != NULL && (size_t)(host - data) + 2 < end);
+            start = (size_t)(host - data) + 2;
+            path = memchr(data + start, '/', end - start);
+            start = path != NULL ? (size_t)(path - data) : end;
+        }
+        check_path(data + start, end - start);
+    }
+
+    request = (struct cba_request){target, cba_span_str("/"), false};
+    (void)cba_request_check(&request, CBA_PROTOCOL_ANY);
+    check(!(cba_header_is_claim(target) && cba_header_is_challenge(target)));
+    return 0;
+}

@@ -1,0 +1,77 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Makes the small inputs that the fuzz targets start from: tests/fuzz/corpus/NOUN/.
+
+    tests/fuzz/seeds.py
+
+Certificates and PAC buffers are copied from tests/vectors. What fuzzing found is kept beside them, as
+regression-*, and left alone.
+"""
+
+import pathlib
+
+HERE = pathlib.Path(__file__).resolve().parent
+VECTORS = HERE.parent / "vectors"
+SID = bytes.fromhex("01050000000000051500000081dcbd7bf40f47c6bf27e61b85040000")
+
+
+def piece(what, value):
+    value = value.encode() if isinstance(value, str) else value
+    return bytes([what, len(value)]) + value
+
+
+def entry(dn="CN=Alice,OU=Phones,DC=contoso,DC=com", control="512", expires="0", more=b""):
+    return (piece(0, dn) + piece(1, SID) + piece(2, "alice") + piece(3, "alice@contoso.com")
+            + piece(4, control) + piece(5, expires) + piece(6, "20240229120000.0Z")
+            + piece(7, "top") + piece(0x80, "user") + more)
+
+
+SEEDS = {
+    "account": {
+        "user": entry(),
+        "computer": entry(dn=r"CN=a\,b\2c+x=y,DC=corp-1,DC=contoso,DC=com", control="-2147479552",
+                          more=piece(0x80, "computer")),
+        "expired": entry(expires="133536816000000000", more=piece(8, "x")),
+        "twice": entry(more=piece(4, "514")),
+    },
+    "escape": {
+        "log": b"\x20a\"b\\c\x00\x1b[2J\xc2\x9b\xc3\xa9\xe2\x82\xac\xff",
+        "filter": b"\xff*)(cn=\x00\\alice@contoso.com",
+        "cut": b"\x00" + "1234\u20ac5\n".encode(),
+    },
+    "request": {
+        "plain": b"/Microsoft-Server-ActiveSync?Cmd=Sync&User=alice&DeviceId=X&DeviceType=iPhone",
+        "base64": b"/Microsoft-Server-ActiveSync?jAkHBASnbGlzZQ==",
+        "absolute": b"https://mail.contoso.com:443/Microsoft-Server-ActiveSync?Cmd=Ping",
+        "encoded": "/owa/%C3%A9/%e2%82%ac/\u00e9/a%20b/.../%2e%2e/".encode(),
+        "dots": b"/a/..%2f%5c;%25/.%2e/",
+        "header": b"X_Forwarded-For",
+        "challenge": b"WWW-Authenticate",
+    },
+    "sid": {
+        "domain": b"S-1-5-21-2076040321-3326545908-468068287-1157",
+        "builtin": b"S-1-5-32-544",
+        "binary": SID,
+        "authority": b"\x01\x01\xff\xff\xff\xff\xff\xff\x01\x02\x03\x04",
+        "longest": b"S-1-4294967295" + b"-4294967295" * 15,
+    },
+    "value": {
+        "bytes": b"10M",
+        "seconds": b"300",
+        "oid": b"1.3.6.1.5.5.7.3.2",
+        "pair": b"directory=5",
+        "uri": b"ldap://dc1.contoso.com:389",
+        "ipv4": b"ldaps://192.0.2.1:636",
+        "ipv6": b"ldap://[2001:db8::1]:389",
+    },
+    "cert": {name: (VECTORS / "cert" / (name + ".der")).read_bytes()
+             for name in ("alice", "centuries", "issuer-special", "sid-beside", "upn-two", "url-and-sid")},
+    "pac": {name: (VECTORS / "pac" / (name + ".bin")).read_bytes()
+            for name in ("logon", "logon-no-text", "upn", "upn-plain")},
+}
+
+for noun, seeds in SEEDS.items():
+    folder = HERE / "corpus" / noun
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in seeds.items():
+        (folder / name).write_bytes(content)
