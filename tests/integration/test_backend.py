@@ -69,7 +69,7 @@ def test_spn_that_the_kdc_does_not_know(gateway, phone, expect, bench):
 
 
 def test_back_end_that_is_slow(gateway, cas1, phone, expect):
-    expect("EAS0706")
+    expect("EAS0706", "EAS0044")
     gateway(target="https://cas1.contoso.test timeout=1")
     cas1.play_next(delay=4)
     assert phone("alice").folder_sync().status == 502
@@ -84,6 +84,7 @@ def test_held_ping(gateway, backend, phone):
     assert user_of(answer) == (200, "alice@CONTOSO.TEST") and answer.seconds >= 3, answer
 
 
+@pytest.mark.eas("EAS0044")
 def test_back_end_that_hangs_in_the_handshake_is_left_out(gateway, cas1, phone):
     """It accepts the connection and says nothing: not a stranger, but as good as dead."""
     with socket.create_server((namespace.address("cas5"), 443)):

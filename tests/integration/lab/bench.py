@@ -49,6 +49,7 @@ class Bench:
         self.root = self.pki.authority("Contoso Root CA")
         self.clients = self.pki.authority("Contoso Issuing CA", issuer=self.root)
         self.servers = self.pki.authority("Contoso Server CA", issuer=self.root)
+        self.crl = self.clients.crl()
         self.directory = Directory(self.folder, self.clients, self.servers, owner())
         kerberos.write_config(self.krb5, [self.directory.address])
         say("Active Directory: domain, accounts, delegation")
@@ -132,7 +133,8 @@ class Bench:
         certificate = self._server_certificate("mail")
         made = Gateway(self._place("gateway"), **{
             "keytab": self.keytab, "certificate": certificate.chain, "key": certificate.key,
-            "clients": self.clients.bundle, "servers": self.servers.bundle, "krb5": self.krb5,
+            "clients": self.clients.bundle, "crl": self.crl, "servers": self.servers.bundle,
+            "krb5": self.krb5,
             "directory": "ldap://" + self.directory.host, "binary": self.binary, **knobs})
         self.gateways.append(made)
         return made.start() if start else made

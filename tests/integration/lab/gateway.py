@@ -41,6 +41,8 @@ CustomLog "{folder}/access.log" eas
   SSLVerifyClient {verify}
   SSLVerifyDepth 3
   SSLCACertificateFile {clients}
+  SSLCARevocationFile {crl}
+  SSLCARevocationCheck leaf no_crl_for_cert_ok
   SSLProxyEngine on
   SSLProxyVerify require
   SSLProxyVerifyDepth 3
@@ -89,7 +91,7 @@ class Gateway(Httpd):
                  LoadModule lines, as text)
     """
 
-    def __init__(self, folder, *, keytab, certificate, key, clients, servers, directory, krb5,
+    def __init__(self, folder, *, keytab, certificate, key, clients, crl, servers, directory, krb5,
                  server=(), vhost=(), location=(), after=(), protect="EASCertAuth On",
                  settings=SETTINGS, target=None, backends=None, match=LOCATION, verify="optional",
                  modules=(), place="last", plain=False, env=None, address=None, port=443,
@@ -109,6 +111,7 @@ class Gateway(Httpd):
         self.certificate = certificate
         self.key = key
         self.clients = clients
+        self.crl = crl
         self.servers = servers
         self.directory = [directory] if isinstance(directory, str) else list(directory)
         self.verify = verify
@@ -122,7 +125,7 @@ class Gateway(Httpd):
         self.loglevel = loglevel or ("" if plain else "eas_cba:debug")
         self.backends = list(backends or [])
         # In a LocationMatch mod_proxy appends the phone's path to a target without "$".
-        self.target = target or ("balancer://exchange timeout=3600" if self.backends
+        self.target = target or ("balancer://exchange" if self.backends
                                  else "https://%s timeout=3600" % namespace.host("cas1"))
         self.text = config
         self.access_log = Log(os.path.join(folder, "access.log"))
@@ -132,6 +135,8 @@ class Gateway(Httpd):
         for backend in self.backends:
             name, _, parameters = backend.partition(" ")
             short, _, port = name.partition(":")
+            if "timeout=" not in parameters.replace("connectiontimeout=", ""):
+                parameters += " timeout=3600"
             lines.append("  BalancerMember https://%s%s %s" % (
                 namespace.host(short), ":" + port if port else "", parameters))
         return BALANCER.format(members="\n".join(lines)) if lines else ""
@@ -141,7 +146,8 @@ class Gateway(Httpd):
         return {
             "folder": self.folder, "name": self.name, "address": self.address, "port": self.port,
             "certificate": self.certificate, "key": self.key, "verify": self.verify,
-            "clients": self.clients, "servers": self.servers, "keytab": self.keytab,
+            "clients": self.clients, "crl": self.crl, "servers": self.servers,
+            "keytab": self.keytab,
             "directory": " ".join(self.directory), "match": self.match, "target": self.target,
             "loglevel": self.loglevel,
             "format": "\\t".join("%s=%s" % pair for pair in FIELDS.items()),
