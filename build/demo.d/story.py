@@ -91,6 +91,9 @@ class Story:
         """Everything that a phone needs, except the phone."""
         self._timed("bench: Samba AD, certificates, Exchange stand-in", self.bench.start)
         self._timed("bench: gateway", self._start_gateway)
+        self.expect("warnings at the gateway's start", self.gateway.numbers(serious=True), [])
+        self.differed += 1 if self._problems else 0
+        self._tell_problems()
 
     def _timed(self, text, work):
         begin = time.monotonic()
@@ -104,7 +107,10 @@ class Story:
 
     def _start_gateway(self):
         # One process: what it remembers is then told by the order of the requests alone.
-        self.gateway = self.bench.gateway(processes=1)
+        self.gateway = self.bench.gateway(processes=1, vhost=[
+            "SSLCARevocationFile " + self.bench.clients.crl(), "SSLCARevocationCheck leaf"])
+        wait_until(lambda: "resuming normal operations" in self.gateway.error_log.text(),
+                   "the gateway's first log lines")
 
     # ---- telling ----------------------------------------------------------------------------------
 

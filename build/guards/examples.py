@@ -99,7 +99,7 @@ def check(example, folder, contents, head):
 
     conf = folder / "httpd.conf"
     conf.write_text(head + FILE.sub(replaced, guard.text(where)))
-    env = dict(os.environ, LD_PRELOAD=os.environ.get("CBA_PRELOAD", ""),
+    env = dict(os.environ, LD_PRELOAD=":".join(os.environ.get("CBA_PRELOAD", "").split()),
                ASAN_OPTIONS="detect_leaks=0")
     result = run(HTTPD, "-t", "-f", str(conf), env=env)
     said = [line for line in result.stdout.splitlines() if line != "Syntax OK"]
