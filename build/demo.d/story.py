@@ -27,7 +27,7 @@ from screen import Screen                   # noqa: E402
 HELD = 3                    # seconds until the held Ping sees new mail
 ATTACHMENT = 2_000_000
 #: A refusal in the gateway's error log.
-REFUSAL = re.compile(r'EAS\d{4}: (?P<meaning>.*?); account="(?P<account>[^"]*)" .*?'
+REFUSAL = re.compile(r'EAS\d{4}: (?P<meaning>[^\n]*?); account="(?P<account>[^"]*)" .*?'
                      r'serial=(?P<serial>\S+).*?; to do: (?P<remedy>.*)')
 WHO = "alice@CONTOSO.TEST"
 SPN = "HTTP/cas1.contoso.test"
@@ -71,6 +71,10 @@ class Nothing:
     """No certificate."""
     file = certificate = serial = None
     lines = ["none"]
+
+
+class Differs(Exception):
+    """A step went so far astray that there is nothing more to compare."""
 
 
 class Story:
@@ -117,7 +121,7 @@ class Story:
     def expect(self, what, got, wanted):
         """Notes a difference; it is told below the step."""
         if got != wanted:
-            self._problems.append("%s: expected %s, was %s" % (what, wanted, got))
+            self._problems.append(_difference(what, wanted, got))
 
     def _step(self, title, work, tell):
         """One step: a title, the waiting for its answer, its facts, and what differed."""
@@ -133,6 +137,8 @@ class Story:
             answer = work()
             seconds = answer.seconds
             lines = tell(answer)
+        except Differs as problem:
+            self._problems.append(str(problem))
         except (AssertionError, LookupError, ValueError, OSError) as problem:
             self._problems.append("%s: %s" % (type(problem).__name__, problem))
         if self._problems:
@@ -184,14 +190,19 @@ class Story:
         answer = (self._line.request("OPTIONS") if body is None
                   else self._line.command(command, body, {"User-Agent": "Demo/1.0"}))
         if answer.error:
-            raise AssertionError(answer.error)
+            raise Differs(answer.error)
         return answer
 
-    def _tell(self, answer, *about):
-        """What gateway and Exchange say of a request that has to work."""
+    def _answered(self, answer, wanted):
+        """The gateway's access log of a request, if its answer is the one wanted: "403 EAS0102"."""
         access = self.gateway.access()[0]
-        self.expect("status", answer.status, 200)
-        self.expect("EAS_REASON", access["EAS_REASON"], "")
+        got = " ".join(word for word in (str(answer.status), access["EAS_REASON"]) if word)
+        if got != wanted:
+            raise Differs(_difference("answer", wanted, got))
+        return access
+
+    def _tell(self, answer, access, *about):
+        """What gateway and Exchange say of a request that was let in."""
         self.expect("account", access["EAS_ACCOUNT"], WHO)
         self.expect("mapped by", access["EAS_MAPPED_BY"], "SID")
         self.expect("SPN", access["EAS_SPN"], SPN)
@@ -232,32 +243,37 @@ class Story:
             yield "phone asked", _xml(body)
 
     def _tell_options(self, answer):
+        access = self._answered(answer, "200")
         versions = answer.headers.get("MS-ASProtocolVersions", "none")
         commands = answer.headers.get("MS-ASProtocolCommands", "")
         self.expect("version 16.1 offered", "16.1" in versions.split(","), True)
-        return self._tell(answer, "protocol versions " + versions,
+        return self._tell(answer, access, "protocol versions " + versions,
                           "%d commands: %s" % (len(commands.split(",")), commands))
 
     def _tell_provision(self, answer):
+        access = self._answered(answer, "200")
         text = _xml(answer.body)
         keys = re.findall(r"<PolicyKey>(\d+)</PolicyKey>", text)
         self.expect("policy keys", len(keys), 1)
-        return self._tell(answer, text, "policy key " + ", ".join(keys))
+        return self._tell(answer, access, text, "policy key " + ", ".join(keys))
 
     def _tell_folders(self, answer):
+        access = self._answered(answer, "200")
         text = _xml(answer.body)
         names = re.findall("<DisplayName>(.*?)</DisplayName>", text)
         self.expect("folders", len(names), len(wbxml.FOLDERS))
-        return self._tell(answer, text, "%d folders: %s" % (len(names), ", ".join(names)))
+        return self._tell(answer, access, text, "%d folders: %s" % (len(names), ", ".join(names)))
 
     def _tell_sent(self, answer):
+        access = self._answered(answer, "200")
         self.expect("body of the answer", answer.body, b"")
-        return self._tell(answer, "without a body: the mail is accepted")
+        return self._tell(answer, access, "without a body: the mail is accepted")
 
     def _tell_ping(self, answer):
+        access = self._answered(answer, "200")
         self.expect("held for %d s and no more than 10" % HELD, HELD <= answer.seconds < 10, True)
         self.expect("changes", "<Status>2</Status>" in _xml(answer.body), True)
-        return self._tell(answer, _xml(answer.body),
+        return self._tell(answer, access, _xml(answer.body),
                           "held for %.1f s, then: new mail in folder 5" % answer.seconds)
 
     # ---- phones that must not get in --------------------------------------------------------------
@@ -301,28 +317,24 @@ class Story:
     def _certificate(self, shown):
         return list(zip(("certificate", ""), shown.lines))
 
-    def _nothing_seen(self):
+    def _nothing_seen(self, answer):
         self.expect("requests at Exchange", len(self.bench.cas1.requests()), 0)
+        self.expect("user at Exchange", answer.user, None)
 
     def _tell_refused(self, answer, shown, number):
         """Status, number and the error log's own words."""
-        access = self.gateway.access()[0]
-        entry = wait_until(lambda: next((one for one in self.gateway.error_log.entries()
-                                         if one.number), None), "a number in the error log", 5)
-        self.expect("status", answer.status, 403)
-        self.expect("number", entry.number, number)
-        self.expect("EAS_REASON", access["EAS_REASON"], number)
-        self.expect("user at Exchange", answer.user, None)
+        self._answered(answer, "403 " + number)
         self.expect("a challenge", answer.headers.get("WWW-Authenticate"), None)
-        self._nothing_seen()
-        match = REFUSAL.search(entry.line)
-        assert match, "the error log's line is not understood: " + entry.line
+        self._nothing_seen(answer)
+        log = self.gateway.error_log
+        match = wait_until(lambda: REFUSAL.search(log.text()), "a refusal in the error log", 5)
+        self.expect("numbers in the error log", log.numbers(), [number])
         self.expect("serial in the error log", match["serial"].lstrip("0"),
                     "%X" % shown.serial if shown.serial else "-")
         return self._certificate(shown) + [
             ("account", "none" if match["account"] == "-" else match["account"]),
             ("answer", "%d" % answer.status),
-            ("gateway's log", "%s %s" % (entry.number, match["meaning"])),
+            ("gateway's log", "%s %s" % (number, match["meaning"])),
             ("to do", match["remedy"])]
 
     def _tell_alert(self, answer, shown):
@@ -331,7 +343,7 @@ class Story:
         self.expect("status", answer.status, 0)
         self.expect("TLS alert", alert[1].strip() if alert else answer.error, "unknown ca")
         self.expect("EAS numbers in the error log", self.gateway.numbers(), [])
-        self._nothing_seen()
+        self._nothing_seen(answer)
         entry = wait_until(lambda: next((one for one in self.gateway.error_log.entries()
                                          if "Certificate Verification" in one.line), None),
                            "mod_ssl's line in the error log", 5)
@@ -361,6 +373,12 @@ class Story:
                      ["Exchange's log", os.path.relpath(self.bench.cas1.log.path, self.bench.folder)],
                      ["AD's log", os.path.relpath(self.bench.directory.log.path, self.bench.folder)]],
         }
+
+
+def _difference(what, wanted, got):
+    """Says that something is not as it has to be; nothing is written as a dash."""
+    wanted, got = ("-" if one in ("", None, []) else one for one in (wanted, got))
+    return "%s: expected %s, was %s" % (what, wanted, got)
 
 
 def _number(value):
