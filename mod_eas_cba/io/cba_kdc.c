@@ -406,7 +406,6 @@ static krb5_error_code exchange(krb5_context context, struct cba_kdc *kdc, const
     if (reply == NULL) {
         return ENOMEM;
     }
-    kdc->status = 0;
     kdc->outcome = CBA_KDC_ANSWERED;
     kdc->result.detail[0] = '\0';
     if (try_servers(context, kdc, texts, count, message, reply)) {
@@ -421,6 +420,12 @@ static krb5_error_code exchange(krb5_context context, struct cba_kdc *kdc, const
     return KRB5_KDC_UNREACH;
 }
 
+static bool has_servers_of(const struct cba_kdc *kdc, const krb5_data *realm)
+{
+    return kdc->server_count > 0 && strlen(kdc->realm) == realm->length &&
+           memcmp(kdc->realm, realm->data, realm->length) == 0;
+}
+
 static krb5_error_code send_hook(krb5_context context, void *data, const krb5_data *realm,
                                  const krb5_data *message, krb5_data **new_message,
                                  krb5_data **new_reply)
@@ -432,16 +437,17 @@ static krb5_error_code send_hook(krb5_context context, void *data, const krb5_da
 
     (void)new_message;
     kdc->outcome = CBA_KDC_NONE;
-    if (kdc->server_count > 0) {
+    kdc->status = 0;
+    if (has_servers_of(kdc, realm)) {
         return exchange(context, kdc, kdc->servers, kdc->server_count, message, new_reply);
     }
     values = configured(context, realm);
     while (values != NULL && values[count] != NULL) {
         count++;
     }
-    /* Neither an error nor a reply: libkrb5 goes on with its own transport, which finds KDCs by
-     * SRV records, locator plugins or as https proxies. Then its time limits hold and the
-     * deadline does not; README says to list the KDCs. */
+    /* Neither an error nor a reply: libkrb5 goes on with its own transport, which finds KDCs by SRV
+     * records, by locator plugins, or as https proxies. Then its time limits hold, and the deadline
+     * does not. */
     if (count > 0) {
         code = exchange(context, kdc, (const char *const *)values, count, message, new_reply);
     }

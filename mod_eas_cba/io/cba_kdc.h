@@ -23,8 +23,9 @@ enum cba_kdc_outcome {
 
 struct cba_kdc {
     struct cba_deadline deadline;
-    /* "host", "host:port", "[address]:port" in order of preference, borrowed; none: those that
-     * krb5.conf lists for the realm. */
+    /* KDCs of that realm, instead of those that krb5.conf lists: "host", "host:port" or
+     * "[address]:port" in order of preference. Borrowed; server_count 0: none. */
+    const char *realm;
     const char *const *servers;
     size_t server_count;
     enum cba_kdc_outcome outcome;

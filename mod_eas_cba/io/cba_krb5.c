@@ -138,14 +138,19 @@ enum cba_reason cba_krb5_fail(struct cba_krb5 *krb5, krb5_error_code code,
                               enum cba_krb5_stage stage, const char *what,
                               struct cba_result *result)
 {
+    bool asked = stage != CBA_KRB5_KEYTAB && stage != CBA_KRB5_TOKEN;
     const char *text;
 
-    if (krb5->kdc.outcome == CBA_KDC_LATE || krb5->kdc.outcome == CBA_KDC_UNREACHABLE) {
+    if (asked && krb5->kdc.outcome == CBA_KDC_LATE) {
         cba_result_set(result, "%s: %s", what, krb5->kdc.result.detail);
-        return krb5->kdc.outcome == CBA_KDC_LATE ? CBA_R_KRB_TIMEOUT : CBA_R_KRB_UNREACHABLE;
+        return CBA_R_KRB_TIMEOUT;
+    }
+    if (asked && krb5->kdc.outcome == CBA_KDC_UNREACHABLE) {
+        cba_result_set(result, "%s: %s", what, krb5->kdc.result.detail);
+        return CBA_R_KRB_UNREACHABLE;
     }
     text = krb5_get_error_message(krb5->context, code);
-    if (krb5->kdc.status != 0) {
+    if (asked && krb5->kdc.status != 0) {
         cba_result_set(result, "%s: %s (NTSTATUS 0x%08lX)", what, text,
                        (unsigned long)krb5->kdc.status);
     } else {

@@ -46,6 +46,11 @@ enum cba_reason cba_krb5_fail(struct cba_krb5 *krb5, krb5_error_code code,
 /* AES with SHA-1 (RFC 3962) or SHA-2 (RFC 8009). */
 bool cba_krb5_is_aes(krb5_enctype enctype);
 
+/* A keytab without keys, for GSSAPI's "client_keytab". When a credential is about to expire, GSSAPI
+ * logs its client in anew by a client keytab, and by default goes to a KDC even where there is no
+ * such file, with libkrb5's own time limits; with this one it does not. */
+#define CBA_KRB5_NO_KEYTAB "MEMORY:eas_cba_none"
+
 /* Some keys of one principal, out of a keytab. Zero it before use. */
 struct cba_keys {
     krb5_keytab_entry *entries; /* highest kvno first */

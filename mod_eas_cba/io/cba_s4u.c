@@ -13,6 +13,8 @@
 #define PAC_LOGON_INFO   1
 #define PAC_UPN_DNS_INFO 12
 
+#define STATUS_NOT_SUPPORTED 0xC00000BBu /* MS-ERREF 2.3.1 */
+
 struct cba_evidence {
     krb5_context context; /* owns what follows */
     krb5_creds *creds;
@@ -249,6 +251,20 @@ static krb5_error_code build_user(krb5_context context, const char *sam, const c
     return code;
 }
 
+/* The SPN that S4U2Self asks for is the gateway itself; on the way to another realm, its TGT. */
+static enum cba_reason explain_self(const struct cba_service *service, const char *what,
+                                    const char *realm, struct cba_result *result)
+{
+    if (strcmp(realm, cba_service_realm(service)) != 0) {
+        cba_result_set(result, "%s: %s knows no way to that realm", what,
+                       cba_service_realm(service));
+        return CBA_R_KRB_OTHER;
+    }
+    cba_result_set(result, "%s: the account of %s has no SPN", what,
+                   cba_service_principal(service));
+    return CBA_R_KRB_SPN_UNKNOWN;
+}
+
 enum cba_reason cba_s4u_self(struct cba_service *service, const char *sam, const char *realm,
                              struct cba_deadline deadline, struct cba_evidence **out,
                              struct cba_evidence_facts *facts, struct cba_result *result)
@@ -280,8 +296,7 @@ enum cba_reason cba_s4u_self(struct cba_service *service, const char *sam, const
     reason = cba_service_exchange(service, &krb5, CBA_KRB5_SELF, what, self_exchange, user,
                                   &evidence->creds, result);
     if (reason == CBA_R_KRB_SPN_UNKNOWN) {
-        cba_result_set(result, "%s: the account of %s has no SPN", what,
-                       cba_service_principal(service));
+        reason = explain_self(service, what, realm, result);
     }
     if (reason == CBA_R_OK) {
         reason = examine(service, &krb5, evidence, facts, result);
@@ -340,22 +355,25 @@ static krb5_error_code proxy_exchange(krb5_context context, krb5_ccache ccache,
     return code;
 }
 
-/* The KDC says BADOPTION for several things; what can be told apart here is. */
+/* The KDC says BADOPTION for several things (MS-SFU 3.2.5.2.1); what can be told apart here is. */
 static void explain(const struct cba_evidence *evidence, const char *what,
                     const struct cba_krb5 *krb5, struct cba_result *result)
 {
-    if (evidence->forwardable) {
-        cba_result_set(result,
-                       "%s: the evidence ticket is forwardable, so the SPN is not in "
-                       "msDS-AllowedToDelegateTo%s",
-                       what, krb5->kdc.status == 0xC00000BBu ? ", which is empty" : "");
-    } else {
+    if (!evidence->forwardable) {
         cba_result_set(
             result,
-            "%s: the evidence ticket is not forwardable, so the gateway's account may not use any "
-            "protocol "
-            "(TrustedToAuthForDelegation), or the account is sensitive or in Protected Users",
+            "%s: the evidence ticket is not forwardable: the gateway's account may not use "
+            "any protocol (TrustedToAuthForDelegation), or the account is sensitive or in "
+            "Protected Users",
             what);
+    } else if (krb5->kdc.status == STATUS_NOT_SUPPORTED) {
+        cba_result_set(result, "%s: msDS-AllowedToDelegateTo of the gateway's account is empty",
+                       what);
+    } else {
+        cba_result_set(result,
+                       "%s: the evidence ticket is forwardable, so the SPN is not in "
+                       "msDS-AllowedToDelegateTo of the gateway's account",
+                       what);
     }
 }
 

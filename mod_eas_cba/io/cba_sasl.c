@@ -9,6 +9,8 @@
 #include <gssapi/gssapi_ext.h>
 #include <gssapi/gssapi_krb5.h>
 
+#include "cba_krb5.h"
+
 /* Security layers (RFC 4752 3.3) */
 #define LAYER_NONE            1
 #define LAYER_CONFIDENTIALITY 4
@@ -57,8 +59,9 @@ static void set_error(struct cba_result *result, const char *what, OM_uint32 maj
 
 static OM_uint32 acquire(OM_uint32 *min, const char *ccache, gss_cred_id_t *cred)
 {
-    gss_key_value_element_desc element = {"ccache", ccache};
-    gss_key_value_set_desc store = {1, &element};
+    gss_key_value_element_desc elements[] = {{"ccache", ccache},
+                                             {"client_keytab", CBA_KRB5_NO_KEYTAB}};
+    gss_key_value_set_desc store = {sizeof elements / sizeof elements[0], elements};
     gss_OID_set_desc mechs = {1, (gss_OID)gss_mech_krb5};
 
     return gss_acquire_cred_from(min, GSS_C_NO_NAME, GSS_C_INDEFINITE, &mechs, GSS_C_INITIATE,

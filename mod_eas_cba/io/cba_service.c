@@ -30,14 +30,18 @@
 #define TGT_LAST_MS     300000
 #define MEMORY_NAME_MAX 63
 
-/* Why the last login failed. Written by the one who logs in, under the lock. */
+/* Why a login failed. Written by the one who logs in, under the lock. */
 struct refusal {
     enum cba_reason reason; /* CBA_R_UNDECIDED: it did not fail */
     struct cba_result result;
-    bool final;       /* the KDC's word, not a matter of who reached it when */
-    int64_t until_ms; /* not to be tried again before, with the same keys */
+};
+
+/* What the KDC had against the gateway, and when it is asked again about the same keys. */
+struct backoff {
+    struct refusal refusal;
+    int64_t until_ms;
     unsigned char keys[DIGEST];
-    unsigned count;
+    unsigned doublings;
 };
 
 struct cba_service {
@@ -54,17 +58,23 @@ struct cba_service {
     krb5_creds *tgt;
     uint64_t tgt_number; /* which login it is from */
     int64_t tgt_since_ms, tgt_refresh_ms, tgt_until_ms;
-    struct refusal refusal;
+    struct refusal last;
+    struct backoff backoff;
 };
 
 /* --- keys --- */
 
+/* Highest kvno first; the rest of the order only has to be the same every time. */
 static int by_kvno(const void *a, const void *b)
 {
-    krb5_kvno left = ((const krb5_keytab_entry *)a)->vno;
-    krb5_kvno right = ((const krb5_keytab_entry *)b)->vno;
+    const krb5_keytab_entry *left = a, *right = b;
 
-    return left < right ? 1 : left > right ? -1 : 0;
+    if (left->vno != right->vno) {
+        return left->vno < right->vno ? 1 : -1;
+    }
+    return left->key.enctype < right->key.enctype   ? 1
+           : left->key.enctype > right->key.enctype ? -1
+                                                    : 0;
 }
 
 void cba_keys_free(krb5_context context, struct cba_keys *keys)
@@ -430,28 +440,27 @@ static enum cba_reason login_with(struct cba_service *service, struct cba_krb5 *
     return reason;
 }
 
-static void note_refusal(struct cba_service *service, enum cba_reason reason, bool refused,
+/* refused: the KDC did not take the keys. */
+static void note_backoff(struct cba_service *service, enum cba_reason reason, bool refused,
                          const unsigned char keys[DIGEST], const struct cba_result *result)
 {
-    struct refusal *refusal = &service->refusal;
+    struct backoff *backoff = &service->backoff;
     int64_t now = cba_deadline_clock_ms();
 
-    refusal->reason = reason;
-    refusal->result = *result;
-    refusal->final = reason != CBA_R_KRB_TIMEOUT;
-    refusal->until_ms = now;
+    if (memcmp(backoff->keys, keys, DIGEST) != 0) {
+        memset(backoff, 0, sizeof *backoff);
+        memcpy(backoff->keys, keys, DIGEST);
+    }
+    backoff->refusal = (struct refusal){reason, *result};
     if (refused) {
-        if (memcmp(refusal->keys, keys, DIGEST) != 0) {
-            refusal->count = 0;
-        }
-        memcpy(refusal->keys, keys, DIGEST);
-        refusal->until_ms = now + ((int64_t)REFUSED_MS << refusal->count);
-        if (refusal->count < REFUSED_DOUBLINGS) {
-            refusal->count++;
+        backoff->until_ms = now + ((int64_t)REFUSED_MS << backoff->doublings);
+        if (backoff->doublings < REFUSED_DOUBLINGS) {
+            backoff->doublings++;
         }
     } else if (reason == CBA_R_KRB_LOGIN) {
-        memcpy(refusal->keys, keys, DIGEST);
-        refusal->until_ms = now + REFUSED_OTHER_MS;
+        backoff->until_ms = now + REFUSED_OTHER_MS;
+    } else {
+        backoff->until_ms = now;
     }
 }
 
@@ -475,7 +484,8 @@ static void note_tgt(struct cba_service *service, krb5_creds *tgt)
     service->tgt_since_ms = now;
     service->tgt_refresh_ms = now + life_ms * (400 + jitter * 100 / 256) / 1000;
     service->tgt_until_ms = now + life_ms - (life_ms / 2 < TGT_LAST_MS ? life_ms / 2 : TGT_LAST_MS);
-    memset(&service->refusal, 0, sizeof service->refusal);
+    memset(&service->last, 0, sizeof service->last);
+    memset(&service->backoff, 0, sizeof service->backoff);
 }
 
 /* Without the lock; by one thread at a time, which is why it may read the refusal. Its deadline
@@ -484,10 +494,9 @@ static enum cba_reason login(struct cba_service *service, struct cba_krb5 *krb5,
                              bool *refused, unsigned char digest[DIGEST], bool *tried,
                              struct cba_result *result)
 {
-    const struct refusal *refusal = &service->refusal;
+    const struct backoff *backoff = &service->backoff;
     struct cba_keys keys = {0};
     enum cba_reason reason = cba_service_keys(service, krb5, &keys, result);
-    int64_t wait;
 
     *refused = *tried = false;
     if (reason != CBA_R_OK) {
@@ -495,10 +504,10 @@ static enum cba_reason login(struct cba_service *service, struct cba_krb5 *krb5,
     }
     if (!keys_digest(&keys, digest)) {
         reason = CBA_R_LIFE_MEMORY;
-    } else if (wait = refusal->until_ms - cba_deadline_clock_ms(),
-               wait > 0 && memcmp(refusal->keys, digest, DIGEST) == 0) {
-        *result = refusal->result;
-        reason = refusal->reason;
+    } else if (cba_deadline_clock_ms() < backoff->until_ms &&
+               memcmp(backoff->keys, digest, DIGEST) == 0) {
+        *result = backoff->refusal.result;
+        reason = backoff->refusal.reason;
     } else {
         *tried = true;
         reason = login_with(service, krb5, &keys, out, refused, result);
@@ -535,9 +544,11 @@ static enum cba_reason login_unlocked(struct cba_service *service, struct cba_kr
     }
     if (reason == CBA_R_OK) {
         note_tgt(service, copy);
-    } else if (tried || service->refusal.reason == CBA_R_UNDECIDED ||
-               reason != service->refusal.reason) {
-        note_refusal(service, reason, refused, digest, result);
+    } else {
+        service->last = (struct refusal){reason, *result};
+        if (tried) {
+            note_backoff(service, reason, refused, digest, result);
+        }
     }
     if (reason != CBA_R_OK && service->tgt != NULL) {
         service->tgt_refresh_ms = cba_deadline_clock_ms() + REFRESH_AGAIN_MS;
@@ -588,9 +599,9 @@ static enum cba_reason ensure_tgt(struct cba_service *service, struct cba_krb5 *
         }
         /* What the KDC said to the other thread holds for this one; that the other ran out of
          * time does not. */
-        if (service->tgt == NULL && !service->busy && service->refusal.final) {
-            *result = service->refusal.result;
-            return service->refusal.reason;
+        if (service->tgt == NULL && !service->busy && service->last.reason != CBA_R_KRB_TIMEOUT) {
+            *result = service->last.result;
+            return service->last.reason;
         }
     }
 }
@@ -628,7 +639,7 @@ static enum cba_reason tgt_ccache(struct cba_service *service, struct cba_krb5 *
     }
     krb5_free_creds(krb5->context, tgt);
     return code == 0 ? CBA_R_OK
-                     : cba_krb5_fail(krb5, code, CBA_KRB5_TOKEN, "credential cache", result);
+                     : cba_krb5_fail(krb5, code, CBA_KRB5_SERVICE, "credential cache", result);
 }
 
 /* Is it the TGT that the KDC did not like? Then it is thrown away, unless somebody has got a new

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cba_krb5.h"
 
@@ -34,24 +35,26 @@ static gss_OID_desc krb5_mechanism = {sizeof krb5_oid, krb5_oid};
 
 /* --- what GSSAPI says --- */
 
+static bool display(OM_uint32 status, int type, gss_OID mechanism, gss_buffer_desc *text)
+{
+    OM_uint32 minor, more = 0;
+
+    return gss_display_status(&minor, status, type, mechanism, &more, text) == GSS_S_COMPLETE;
+}
+
+/* The mechanism's text says more than GSSAPI's, where there is one. */
 static void gss_fail(const char *what, OM_uint32 major, OM_uint32 minor, struct cba_result *result)
 {
-    gss_buffer_desc text[2] = {GSS_C_EMPTY_BUFFER, GSS_C_EMPTY_BUFFER};
-    OM_uint32 ignored, more = 0;
+    gss_buffer_desc text = GSS_C_EMPTY_BUFFER;
+    OM_uint32 ignored;
 
-    if (gss_display_status(&ignored, major, GSS_C_GSS_CODE, GSS_C_NO_OID, &more, &text[0]) !=
-        GSS_S_COMPLETE) {
-        text[0].length = 0;
+    if ((minor != 0 && display(minor, GSS_C_MECH_CODE, &krb5_mechanism, &text)) ||
+        display(major, GSS_C_GSS_CODE, GSS_C_NO_OID, &text)) {
+        cba_result_set(result, "%s: %.*s", what, (int)text.length, (const char *)text.value);
+    } else {
+        cba_result_set(result, "%s: GSSAPI error %lu", what, (unsigned long)major);
     }
-    more = 0;
-    if (minor == 0 || gss_display_status(&ignored, minor, GSS_C_MECH_CODE, &krb5_mechanism, &more,
-                                         &text[1]) != GSS_S_COMPLETE) {
-        text[1].length = 0;
-    }
-    cba_result_set(result, "%s: %.*s; %.*s", what, (int)text[0].length, (const char *)text[0].value,
-                   (int)text[1].length, (const char *)text[1].value);
-    gss_release_buffer(&ignored, &text[0]);
-    gss_release_buffer(&ignored, &text[1]);
+    gss_release_buffer(&ignored, &text);
 }
 
 /* --- life --- */
@@ -93,8 +96,9 @@ static krb5_error_code store(krb5_context context, const krb5_creds *creds, char
  * credential, GSSAPI would give it the default one: somebody else. */
 static enum cba_reason acquire(struct cba_ticket *ticket, struct cba_result *result)
 {
-    gss_key_value_element_desc element = {"ccache", ticket->ccache};
-    gss_key_value_set_desc where = {1, &element};
+    gss_key_value_element_desc elements[] = {{"ccache", ticket->ccache},
+                                             {"client_keytab", CBA_KRB5_NO_KEYTAB}};
+    gss_key_value_set_desc where = {sizeof elements / sizeof elements[0], elements};
     gss_OID_set_desc mechanisms = {1, &spnego};
     gss_OID_set_desc negotiable = {1, &krb5_mechanism};
     OM_uint32 minor;
@@ -291,6 +295,10 @@ enum cba_reason cba_ticket_token(const struct cba_ticket *ticket, struct cba_spa
     OM_uint32 major, minor, ignored;
 
     *base64 = NULL;
+    if (time(NULL) >= ticket->expires) {
+        cba_result_set(result, "the ticket of %s has expired", ticket->client);
+        return CBA_R_KRB_TOKEN;
+    }
     channel.application_data.length = bindings.len;
     channel.application_data.value = (void *)(uintptr_t)bindings.ptr; /* only read */
     major = gss_init_sec_context(&minor, ticket->credential, &context, ticket->target, &spnego, 0,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The Kerberos floor without httpd, for tests: reads commands from stdin, one a line, and answers
- * each with one line: reason, milliseconds, detail, and what the command yields. Words and fields are
- * separated by tabs. A reason is its symbol of cba_reason.def, or OK.
+ * each with one line: reason, milliseconds, detail, and what the command yields. Words and fields
+ * are separated by tabs. A reason is its symbol of cba_reason.def, or OK.
  *
  *   create KEYTAB PRINCIPAL     "-" for none; yields principal, realm
  *   destroy
@@ -14,7 +14,7 @@
  *                               the whole way in N threads; yields the number of good rounds, the
  *                               longest one in ms, and a token
  *   tokens N ROUNDS             tokens of the kept ticket in N threads; yields the good ones
- *   ticket BYTES                keeps a ticket of its own making, so large
+ *   ticket BYTES SECONDS        keeps a ticket of its own making, so large, good for so long
  *   clock MS                    our monotonic clock goes forward; libkrb5's stays
  *   errors                      yields every reason by stage and error
  */
@@ -346,8 +346,8 @@ static void do_ticket(char **word, struct cba_result *result)
     krb5_parse_name(krb5.context, "alice@CONTOSO.TEST", &creds.client);
     krb5_parse_name(krb5.context, "HTTP/cas1.contoso.test@CONTOSO.TEST", &creds.server);
     krb5_c_make_random_key(krb5.context, ENCTYPE_AES256_CTS_HMAC_SHA1_96, &creds.keyblock);
-    creds.times.starttime = creds.times.authtime = (krb5_timestamp)time(NULL);
-    creds.times.endtime = creds.times.authtime + 3600;
+    creds.times.starttime = creds.times.authtime = (krb5_timestamp)time(NULL) - 3600;
+    creds.times.endtime = (krb5_timestamp)(time(NULL) + strtol(word[2], NULL, 10));
     made.server = creds.server;
     made.enc_part.enctype = ENCTYPE_AES256_CTS_HMAC_SHA1_96;
     made.enc_part.kvno = 1;
@@ -392,7 +392,7 @@ static void run(char **word)
         do_threads(word, way_thread, &result);
     } else if (needs(word, 2, ticket != NULL, "tokens")) {
         do_threads(word, token_thread, &result);
-    } else if (needs(word, 1, true, "ticket")) {
+    } else if (needs(word, 2, true, "ticket")) {
         do_ticket(word, &result);
     } else if (needs(word, 1, true, "clock")) {
         answer(CBA_R_OK, &result);
