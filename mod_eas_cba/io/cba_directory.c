@@ -63,7 +63,9 @@ struct cba_directory {
     struct server *order[SERVERS_MAX];
     size_t order_count;
     bool discovering;
-    int64_t discover_ms; /* when to ask again */
+    int64_t discover_ms;          /* when to ask again */
+    enum cba_reason discovery;    /* how the last one ended */
+    struct cba_result discovered; /* and what it said */
 };
 
 /* --- making and ending --- */
@@ -242,7 +244,8 @@ static struct slot *slot_take(struct cba_directory *directory, struct cba_deadli
     while (!directory->free && wait_change(directory, deadline)) {
         ;
     }
-    slot = directory->free;
+    /* What comes back in the last moment is for somebody who can still use it. */
+    slot = cba_deadline_left_ms(deadline) > 0 ? directory->free : NULL;
     if (slot) {
         directory->free = slot->next;
     }
@@ -324,16 +327,20 @@ static bool server_rested(struct server *server)
 }
 
 /* Asks DNS for the domain's servers; the lock is held, but not while asking. */
-static enum cba_reason discover(struct cba_directory *directory, struct cba_deadline deadline,
-                                struct cba_result *result)
+static void discover(struct cba_directory *directory, struct cba_deadline deadline)
 {
+    struct cba_result result = {""};
     struct cba_srv found[CBA_SRV_MAX];
     size_t count = 0, kept = 0;
     enum cba_reason reason;
 
+    /* Whoever asks for news of servers that are known still has to ask one of them. */
+    if (directory->order_count > 0) {
+        deadline = cba_deadline_within(deadline, cba_deadline_left_ms(deadline) / 4);
+    }
     directory->discovering = true;
     pthread_mutex_unlock(&directory->lock);
-    reason = cba_srv_find(directory->domain, deadline, found, &count, result);
+    reason = cba_srv_find(directory->domain, deadline, found, &count, &result);
     pthread_mutex_lock(&directory->lock);
     for (size_t i = 0; i < count; i++) {
         struct server *server = server_add(directory, found[i].host, found[i].port, false);
@@ -345,11 +352,14 @@ static enum cba_reason discover(struct cba_directory *directory, struct cba_dead
     if (kept > 0) {
         directory->order_count = kept;
     }
+    directory->discovery = reason;
+    directory->discovered = result;
     directory->discover_ms =
-        cba_deadline_clock_ms() + (kept > 0 ? DISCOVERY_MS : DISCOVERY_AGAIN_MS);
+        cba_deadline_clock_ms() + (kept > 0                     ? DISCOVERY_MS
+                                   : directory->order_count > 0 ? DISCOVERY_AGAIN_MS
+                                                                : REST_MS);
     directory->discovering = false;
     pthread_cond_broadcast(&directory->change);
-    return reason;
 }
 
 static enum cba_reason list_servers(struct cba_directory *directory, struct cba_deadline deadline,
@@ -359,25 +369,27 @@ static enum cba_reason list_servers(struct cba_directory *directory, struct cba_
 
     memset(list, 0, sizeof *list);
     pthread_mutex_lock(&directory->lock);
-    while (directory->domain && directory->order_count == 0 && directory->discovering &&
-           wait_change(directory, deadline)) {
-        ;
-    }
-    if (directory->domain && !directory->discovering &&
-        cba_deadline_clock_ms() >= directory->discover_ms) {
-        reason = discover(directory, deadline, result);
+    if (directory->domain) {
+        while (directory->order_count == 0 && directory->discovering &&
+               wait_change(directory, deadline)) {
+            ;
+        }
+        if (!directory->discovering && cba_deadline_clock_ms() >= directory->discover_ms) {
+            discover(directory, deadline);
+        }
     }
     list->count = directory->order_count;
     memcpy(list->server, directory->order, list->count * sizeof list->server[0]);
+    if (list->count == 0 && directory->discovering) {
+        cba_result_set(result, "SRV records of %s: DNS did not answer in time", directory->domain);
+        reason = CBA_R_DIR_TIMEOUT;
+    } else if (list->count == 0) {
+        *result = directory->discovered;
+        reason = directory->discovery;
+    }
     pthread_mutex_unlock(&directory->lock);
-    if (list->count > 0) {
-        return CBA_R_OK;
-    }
-    if (reason == CBA_R_OK) {
-        cba_result_set(result, "no SRV records of %s", directory->domain);
-        reason = CBA_R_DIR_NO_SERVER;
-    }
-    return reason;
+    /* Servers without memory for them are no servers. */
+    return list->count == 0 && reason == CBA_R_OK ? CBA_R_LIFE_MEMORY : reason;
 }
 
 /* The next server to try: first those that nothing is wrong with, then, better than nothing, the

@@ -168,6 +168,7 @@ static enum cba_reason set_tls(struct cba_ldap *ldap, const char *ca_file,
     if (ldap_set_option(ld, LDAP_OPT_X_TLS_REQUIRE_CERT, &demand) != LDAP_OPT_SUCCESS ||
         ldap_set_option(ld, LDAP_OPT_X_TLS_REQUIRE_SAN, &san_first) != LDAP_OPT_SUCCESS ||
         ldap_set_option(ld, LDAP_OPT_X_TLS_PROTOCOL_MIN, &oldest) != LDAP_OPT_SUCCESS ||
+        ldap_set_option(ld, LDAP_OPT_X_TLS_PEERKEY_HASH, NULL) != LDAP_OPT_SUCCESS ||
         (ca_file ? ldap_set_option(ld, LDAP_OPT_X_TLS_CACERTFILE, ca_file) : set_system_ca(ld)) !=
             LDAP_OPT_SUCCESS ||
         ldap_set_option(ld, LDAP_OPT_X_TLS_NEWCTX, &client) != LDAP_OPT_SUCCESS) {

@@ -1,277 +1,379 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The directory without a server: reads commands from stdin, one a line, and answers each with lines of fields separated by tabs, the
- * last one "." alone. What the module does in a request, this does on a line.
+ * The directory without httpd, for tests: reads commands from stdin, one a line, words and
+ * blanks, and answers each with one line of fields separated by tabs: reason, milliseconds, detail,
+ * and what the command yields. A reason is its symbol of cba_reason.def, or OK. "-" stands for
+ * none.
  *
- *   keytab FILE PRINCIPAL     the gateway's identity; before everything else
- *   uri URI                   adds a server
- *   base DN, bind DN FILE, ca FILE, connections N
- *   create                    makes the directory of the above; a former one is destroyed
- *   sid SID, upn UPN          the identity of the next find ("-": none)
- *   find MILLISECONDS [THREADS [TIMES]]
- *                             reason, milliseconds, count, more, then for each account sAMAccountName, SID, UPN and domain; then the detail
- *   strength URI              reason, bits of SASL protection, detail
- *   srv DOMAIN MILLISECONDS   reason, milliseconds, host:port ..., detail
+ *   service KEYTAB PRINCIPAL    the gateway's identity
+ *   create URIS BASE BIND-DN PASSWORD-FILE CA CONNECTIONS
+ *                               URIS separated by commas, or "-" for SRV records
+ *   destroy
+ *   identity SID UPN            what the certificates of the next commands say
+ *   find MS                     yields the number of accounts, whether there are more, and for each
+ *                               account sAMAccountName, SID, UPN, domain
+ *   threads N TIMES MS          that in N threads; yields the number of answers with one account,
+ *                               and the longest time in ms; detail of the last that failed
+ *   open URI CA MS              one connection by keytab; yields its strength in bits
+ *   srv DOMAIN MS               yields host:port of each server found
+ *   parse HEX DOMAIN            the same from a DNS message
+ *   later SECONDS               sets the module's clock forward
  */
+#include <netdb.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <apr_general.h>
 #include <apr_pools.h>
 #include <ldap.h>
 
 #include "cba_directory.h"
-#include "cba_escape.h"
 #include "cba_ldap.h"
 #include "cba_srv.h"
 
-#define URIS_MAX 8
-#define THREADS_MAX 64
+#define WORDS   8
+#define URIS    8
+#define THREADS 64
+#define LINE    65536
 
-static struct {
-    apr_pool_t *pool;         /* of the directory */
-    char *uris[URIS_MAX];
-    struct cba_directory_conf conf;
-    struct cba_service *service;
-    struct cba_directory *directory;
-    struct cba_cert cert;
-    int deadline_ms, times;
-} the;
+static struct cba_service *service;
+static apr_pool_t *pool; /* the directory's */
+static struct cba_directory *directory;
+static struct cba_cert cert;
+static atomic_long later_s;
+static int64_t started_ms;
 
-static pthread_mutex_t output = PTHREAD_MUTEX_INITIALIZER;
-
-static const char *symbol(enum cba_reason reason)
+/* The linker sends the module's calls here (--wrap). */
+int __real_clock_gettime(clockid_t clock, struct timespec *now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
 {
-    return cba_reason_info(reason)->symbol;
+    int rc = __real_clock_gettime(clock, now);
+
+    now->tv_sec += atomic_load(&later_s);
+    return rc;
 }
 
-static void print_escaped(const char *text)
+/* And, under ThreadSanitizer, which does not survive threads that libc starts by itself, look-ups
+ * here: they are done on the spot. */
+int __wrap_getaddrinfo_a(int mode, struct gaicb *list[], int count, struct sigevent *event);
+int __wrap_getaddrinfo_a(int mode, struct gaicb *list[], int count, struct sigevent *event)
 {
-    char escaped[1024];
+    struct gaicb *one = list[0];
 
-    printf("\t%s", cba_escape_log(cba_span_str(text), escaped, sizeof escaped));
+    (void)mode;
+    (void)count;
+    (void)event;
+    one->__return = getaddrinfo(one->ar_name, one->ar_service, one->ar_request, &one->ar_result);
+    return 0;
 }
 
-static const char *keep(const char *text)
+static void begin_answer(enum cba_reason reason, const struct cba_result *result)
 {
-    return text && strcmp(text, "-") != 0 ? strdup(text) : NULL;
-}
-
-static void die(const char *what)
-{
-    fprintf(stderr, "harness_directory: %s\n", what);
-    exit(2);
-}
-
-static void find_once(void)
-{
-    struct cba_answer answer;
-    struct cba_result result = {""};
-    int64_t start = cba_deadline_clock_ms();
-    enum cba_reason reason =
-        cba_directory_find(the.directory, &the.cert, cba_deadline_in_ms(the.deadline_ms), &answer, &result);
-
-    pthread_mutex_lock(&output);
-    printf("%s\t%d\t%u\t%d", symbol(reason), (int)(cba_deadline_clock_ms() - start), answer.count, answer.more);
-    for (unsigned i = 0; i < answer.count; i++) {
-        char sid[CBA_SID_TEXT_MAX + 1];
-
-        cba_sid_format(&answer.account[i].sid, sid);
-        print_escaped(answer.account[i].sam);
-        print_escaped(sid);
-        print_escaped(answer.account[i].upn);
-        print_escaped(answer.account[i].domain);
-    }
-    print_escaped(result.detail);
-    putchar('\n');
-    pthread_mutex_unlock(&output);
-}
-
-static void *find_thread(void *unused)
-{
-    (void)unused;
-    for (int i = 0; i < the.times; i++) {
-        find_once();
-    }
-    return NULL;
-}
-
-static void find(int threads)
-{
-    pthread_t thread[THREADS_MAX];
-
-    if (!the.directory || threads > THREADS_MAX) {
-        die("find before create, or too many threads");
-    }
-    for (int i = 0; i < threads; i++) {
-        if (pthread_create(&thread[i], NULL, find_thread, NULL)) {
-            die("no thread");
-        }
-    }
-    for (int i = 0; i < threads; i++) {
-        pthread_join(thread[i], NULL);
+    printf("%s\t%lld\t", cba_reason_info(reason)->symbol,
+           (long long)(cba_deadline_clock_ms() - started_ms));
+    for (const char *c = result->detail; *c; c++) {
+        putchar(*c == '\t' || *c == '\n' || *c == '\r' ? ' ' : *c);
     }
 }
 
-static void create(void)
+static const char *given(const char *word)
+{
+    return strcmp(word, "-") == 0 ? NULL : word;
+}
+
+static int number(const char *word)
+{
+    return (int)strtol(word, NULL, 10);
+}
+
+static struct cba_deadline in_ms(const char *word)
+{
+    return cba_deadline_in_ms(number(word));
+}
+
+static bool destroy(void)
+{
+    if (pool) {
+        apr_pool_destroy(pool);
+        pool = NULL;
+        directory = NULL;
+    }
+    return true;
+}
+
+static bool set_service(char **word)
 {
     struct cba_result result = {""};
     enum cba_reason reason;
 
-    if (the.pool) {
-        apr_pool_destroy(the.pool);
-        the.directory = NULL;
-    }
-    apr_pool_create(&the.pool, NULL);
-    reason = cba_directory_create(the.pool, &the.conf, the.service, &the.directory, &result);
-    printf("%s", symbol(reason));
-    print_escaped(result.detail);
-    putchar('\n');
-    /* The strings were copied; nothing of them may be needed any more. */
-    for (size_t i = 0; i < the.conf.uri_count; i++) {
-        free(the.uris[i]);
-    }
-    free((char *)(uintptr_t)the.conf.base);
-    free((char *)(uintptr_t)the.conf.bind_dn);
-    free((char *)(uintptr_t)the.conf.password_file);
-    free((char *)(uintptr_t)the.conf.ca_file);
-    memset(&the.conf, 0, sizeof the.conf);
-    the.conf.uris = (const char *const *)(uintptr_t)the.uris;
-    the.conf.connections = 8;
+    destroy();
+    cba_service_destroy(service);
+    service = NULL;
+    reason = cba_service_create(given(word[1]), given(word[2]), &service, &result);
+    begin_answer(reason, &result);
+    return true;
 }
 
-static void strength(const char *uri)
+static bool create(char **word)
 {
-    struct cba_ldap_conf conf = {the.conf.base, the.conf.bind_dn, the.conf.password_file, the.conf.ca_file};
+    struct cba_result result = {""};
+    const char *uris[URIS];
+    struct cba_directory_conf conf = {
+        .uris = uris,
+        .base = given(word[2]),
+        .bind_dn = given(word[3]),
+        .password_file = given(word[4]),
+        .ca_file = given(word[5]),
+        .connections = number(word[6]),
+    };
+    char *rest = word[1], *uri;
+    enum cba_reason reason;
+
+    while (given(word[1]) && conf.uri_count < URIS && (uri = strsep(&rest, ",")) != NULL) {
+        uris[conf.uri_count++] = uri;
+    }
+    destroy();
+    apr_pool_create(&pool, NULL);
+    reason = cba_directory_create(pool, &conf, service, &directory, &result);
+    begin_answer(reason, &result);
+    /* Nothing of the words may be needed any more. */
+    for (int i = 1; i <= 5; i++) {
+        memset(word[i], 'x', strlen(word[i]));
+    }
+    return true;
+}
+
+static bool identity(char **word)
+{
+    struct cba_result result = {""};
+
+    memset(&cert, 0, sizeof cert);
+    if (given(word[1]) && !cba_sid_parse_text(cba_span_str(word[1]), &cert.sid)) {
+        return false;
+    }
+    if (given(word[2])) {
+        snprintf(cert.upn, sizeof cert.upn, "%s", word[2]);
+    }
+    begin_answer(CBA_R_OK, &result);
+    return true;
+}
+
+static bool find(char **word)
+{
+    struct cba_answer answer;
+    struct cba_result result = {"left over"};
+    enum cba_reason reason = cba_directory_find(directory, &cert, in_ms(word[1]), &answer, &result);
+
+    begin_answer(reason, &result);
+    printf("\t%u\t%d", answer.count, answer.more);
+    for (unsigned i = 0; i < answer.count; i++) {
+        const struct cba_account *account = &answer.account[i];
+        char sid[CBA_SID_TEXT_MAX + 1];
+
+        cba_sid_format(&account->sid, sid);
+        printf("\t%s\t%s\t%s\t%s", account->sam, sid, account->upn, account->domain);
+    }
+    return true;
+}
+
+struct work {
+    pthread_t thread;
+    int times, ms;
+    int good;
+    int64_t longest_ms;
+    enum cba_reason reason;
+    struct cba_result result;
+};
+
+static void *work(void *data)
+{
+    struct work *mine = data;
+
+    mine->reason = CBA_R_OK;
+    for (int i = 0; i < mine->times; i++) {
+        int64_t begin = cba_deadline_clock_ms(), took;
+        struct cba_answer answer;
+        struct cba_result result;
+        enum cba_reason reason =
+            cba_directory_find(directory, &cert, cba_deadline_in_ms(mine->ms), &answer, &result);
+
+        took = cba_deadline_clock_ms() - begin;
+        mine->longest_ms = took > mine->longest_ms ? took : mine->longest_ms;
+        if (reason != CBA_R_OK) {
+            mine->reason = reason;
+            mine->result = result;
+        } else if (answer.count == 1 && cba_sid_equal(&answer.account[0].sid, &cert.sid)) {
+            mine->good++;
+        }
+    }
+    return NULL;
+}
+
+static bool threads(char **word)
+{
+    static struct work works[THREADS];
+    struct work all = {.reason = CBA_R_OK};
+    int count = number(word[1]);
+
+    if (count > THREADS) {
+        return false;
+    }
+    for (int i = 0; i < count; i++) {
+        works[i] = (struct work){.times = number(word[2]), .ms = number(word[3])};
+        if (pthread_create(&works[i].thread, NULL, work, &works[i])) {
+            return false;
+        }
+    }
+    for (int i = 0; i < count; i++) {
+        pthread_join(works[i].thread, NULL);
+        all.good += works[i].good;
+        all.longest_ms =
+            works[i].longest_ms > all.longest_ms ? works[i].longest_ms : all.longest_ms;
+        if (works[i].reason != CBA_R_OK) {
+            all.reason = works[i].reason;
+            all.result = works[i].result;
+        }
+    }
+    begin_answer(all.reason, &all.result);
+    printf("\t%d\t%lld", all.good, (long long)all.longest_ms);
+    return true;
+}
+
+static bool open_one(char **word)
+{
+    struct cba_ldap_conf conf = {.ca_file = given(word[2])};
     struct cba_result result = {""};
     struct cba_ldap *ldap = NULL;
     LDAPURLDesc *url = NULL;
     struct cba_host *host;
     enum cba_reason reason;
 
-    if (ldap_url_parse(uri, &url) != LDAP_SUCCESS || !(host = cba_host_create(url->lud_host, (uint16_t)url->lud_port))) {
-        die("strength: URI");
+    if (ldap_url_parse(word[1], &url) != LDAP_SUCCESS) {
+        return false;
     }
-    reason = cba_ldap_open(host, strcmp(url->lud_scheme, "ldaps") == 0, &conf, the.service, cba_deadline_in_ms(5000), &ldap,
-                           &result);
-    printf("%s\t%u", symbol(reason), ldap ? cba_ldap_strength(ldap) : 0);
-    print_escaped(result.detail);
-    putchar('\n');
+    host = cba_host_create(url->lud_host, (uint16_t)url->lud_port);
+    reason = cba_ldap_open(host, strcmp(url->lud_scheme, "ldaps") == 0, &conf, service,
+                           in_ms(word[3]), &ldap, &result);
+    begin_answer(reason, &result);
+    printf("\t%u", ldap ? cba_ldap_strength(ldap) : 0);
     cba_ldap_close(ldap);
     cba_host_destroy(host);
     ldap_free_urldesc(url);
+    return true;
 }
 
-static void srv(const char *domain, int ms)
+static void print_servers(const struct cba_srv *servers, size_t count)
 {
-    struct cba_srv servers[CBA_SRV_MAX];
-    struct cba_result result = {""};
-    int64_t start = cba_deadline_clock_ms();
-    size_t count = 0;
-    enum cba_reason reason = cba_srv_find(domain, cba_deadline_in_ms(ms), servers, &count, &result);
-
-    printf("%s\t%d", symbol(reason), (int)(cba_deadline_clock_ms() - start));
     for (size_t i = 0; i < count; i++) {
         printf("\t%s:%u", servers[i].host, (unsigned)servers[i].port);
     }
-    print_escaped(result.detail);
-    putchar('\n');
 }
 
-static void keytab(const char *file, const char *principal)
+static bool srv(char **word)
 {
+    struct cba_srv servers[CBA_SRV_MAX];
     struct cba_result result = {""};
-    enum cba_reason reason = cba_service_create(file, principal, &the.service, &result);
-
-    printf("%s", symbol(reason));
-    print_escaped(result.detail);
-    putchar('\n');
-}
-
-static void identity_sid(const char *text)
-{
-    memset(&the.cert.sid, 0, sizeof the.cert.sid);
-    if (strcmp(text, "-") != 0 && !cba_sid_parse_text(cba_span_str(text), &the.cert.sid)) {
-        die("not a SID");
-    }
-}
-
-static void identity_upn(const char *text)
-{
-    snprintf(the.cert.upn, sizeof the.cert.upn, "%s", strcmp(text, "-") == 0 ? "" : text);
-}
-
-static int number(const char *text, int otherwise)
-{
-    return text ? (int)strtol(text, NULL, 10) : otherwise;
-}
-
-static void obey(char *line)
-{
-    char *word[4] = {NULL}, *rest = line;
     size_t count = 0;
 
-    /* The last word may hold blanks: a DN. */
-    while (count < 3 && (word[count] = strsep(&rest, " ")) != NULL) {
-        count++;
+    begin_answer(cba_srv_find(word[1], in_ms(word[2]), servers, &count, &result), &result);
+    print_servers(servers, count);
+    return true;
+}
+
+static bool parse(char **word)
+{
+    struct cba_srv servers[CBA_SRV_MAX];
+    struct cba_result result = {""};
+    size_t len = strlen(word[1]) / 2, count = 0;
+    unsigned char *message = malloc(len); /* of its exact size, so that a byte too far is seen */
+    bool ok;
+
+    for (size_t i = 0; i < len; i++) {
+        char hex[3] = {word[1][2 * i], word[1][2 * i + 1], '\0'};
+
+        message[i] = (unsigned char)strtol(hex, NULL, 16);
     }
-    word[3] = rest;
-    if (count < 1) {
-        return;
+    ok = cba_srv_parse(cba_span_of(message, len), word[2], servers, &count);
+    free(message);
+    begin_answer(ok ? CBA_R_OK : CBA_R_DIR_NO_SERVER, &result);
+    print_servers(servers, ok ? count : 0);
+    return true;
+}
+
+static bool later(char **word)
+{
+    struct cba_result result = {""};
+
+    atomic_fetch_add(&later_s, number(word[1]));
+    started_ms = cba_deadline_clock_ms();
+    begin_answer(CBA_R_OK, &result);
+    return true;
+}
+
+static bool end(char **word)
+{
+    struct cba_result result = {""};
+
+    (void)word;
+    destroy();
+    begin_answer(CBA_R_OK, &result);
+    return true;
+}
+
+static const struct command {
+    const char *name;
+    size_t words;
+    bool needs_directory;
+    bool (*run)(char **word);
+} commands[] = {
+    {"service", 3, false, set_service}, {"create", 7, false, create}, {"destroy", 1, false, end},
+    {"identity", 3, false, identity},   {"find", 2, true, find},      {"threads", 4, true, threads},
+    {"open", 4, false, open_one},       {"srv", 3, false, srv},       {"parse", 3, false, parse},
+    {"later", 2, false, later},
+};
+
+static bool obey(char **word, size_t count)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        const struct command *command = &commands[i];
+
+        if (strcmp(command->name, word[0]) == 0) {
+            return count == command->words && (directory || !command->needs_directory) &&
+                   command->run(word);
+        }
     }
-    if (strcmp(word[0], "keytab") == 0) {
-        keytab(word[1], word[2]);
-    } else if (strcmp(word[0], "uri") == 0 && the.conf.uri_count < URIS_MAX) {
-        the.uris[the.conf.uri_count++] = strdup(word[1]);
-    } else if (strcmp(word[0], "base") == 0) {
-        the.conf.base = keep(word[1]);
-    } else if (strcmp(word[0], "bind") == 0) {
-        the.conf.bind_dn = keep(word[1]);
-        the.conf.password_file = keep(word[2]);
-    } else if (strcmp(word[0], "ca") == 0) {
-        the.conf.ca_file = keep(word[1]);
-    } else if (strcmp(word[0], "connections") == 0) {
-        the.conf.connections = number(word[1], 1);
-    } else if (strcmp(word[0], "create") == 0) {
-        create();
-    } else if (strcmp(word[0], "sid") == 0) {
-        identity_sid(word[1]);
-    } else if (strcmp(word[0], "upn") == 0) {
-        identity_upn(word[1]);
-    } else if (strcmp(word[0], "find") == 0) {
-        the.deadline_ms = number(word[1], 5000);
-        the.times = number(word[3], 1);
-        find(number(word[2], 1));
-    } else if (strcmp(word[0], "strength") == 0) {
-        strength(word[1]);
-    } else if (strcmp(word[0], "srv") == 0) {
-        srv(word[1], number(word[2], 5000));
-    } else {
-        die("unknown command");
-    }
+    return false;
 }
 
 int main(void)
 {
-    char line[4096];
+    static char line[LINE];
 
     if (apr_initialize()) {
-        die("APR");
+        return EXIT_FAILURE;
     }
-    the.conf.uris = (const char *const *)(uintptr_t)the.uris;
-    the.conf.connections = 8;
     while (fgets(line, sizeof line, stdin)) {
+        char *word[WORDS] = {NULL}, *rest = line;
+        size_t count = 0;
+
         line[strcspn(line, "\n")] = '\0';
-        obey(line);
-        puts(".");
+        while (count < WORDS && (word[count] = strsep(&rest, "\t")) != NULL) {
+            count++;
+        }
+        started_ms = cba_deadline_clock_ms();
+        if (!obey(word, count)) {
+            printf("?\t0\tnot understood, or not now");
+        }
+        putchar('\n');
         fflush(stdout);
     }
-    if (the.pool) {
-        apr_pool_destroy(the.pool);
-    }
-    cba_service_destroy(the.service);
+    destroy();
+    cba_service_destroy(service);
     apr_terminate();
-    return 0;
+    return EXIT_SUCCESS;
 }

@@ -27,7 +27,10 @@ def message(question, records, code=0, number=0):
 
 
 class Server:
-    """records: owner -> list of (host, port, priority, weight); silent: answers nothing."""
+    """records: owner -> list of (host, port, priority, weight); silent: answers nothing.
+
+    `asked` lists the names that were asked for, but those of one label.
+    """
 
     def __init__(self, records, silent=False):
         self.records = records
@@ -50,7 +53,8 @@ class Server:
                 labels.append(query[at + 1:at + 1 + query[at]].decode())
                 at += 1 + query[at]
             owner = ".".join(labels).lower()
-            self.asked.append(owner)
+            if "." in owner:            # libldap asks for the machine's own name
+                self.asked.append(owner)
             if self.silent:
                 continue
             records = self.records.get(owner)
@@ -59,6 +63,8 @@ class Server:
                                         struct.unpack(">H", query[:2])[0]), client)
 
     def close(self):
+        if self._socket.fileno() < 0:
+            return
         # A datagram of our own wakes the thread; closing alone would not.
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as knock:
             knock.sendto(b"", ADDRESS)

@@ -57,6 +57,10 @@ class Harness:
             [path], env={**os.environ, **env}, text=True, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def send(self, *words):
         """Starts a command; `answer` waits for its end."""
         self._process.stdin.write("\t".join(str(word) for word in words) + "\n")

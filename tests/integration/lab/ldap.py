@@ -99,8 +99,8 @@ class Server:
                 connection.wrap(self._tls)
             while self._obey(connection):
                 pass
-        except OSError:
-            pass                        # the client went away
+        except (OSError, TypeError, ValueError):
+            pass                        # the client went away, perhaps inside a message
         connection.stream.close()
 
     def _obey(self, connection):
@@ -146,6 +146,7 @@ class Server:
                 creds=credentials, usage="accept", channel_bindings=ChannelBindings(
                     application_data=self._bindings) if self._bindings else None)
         context = connection.context
+        context.__DEFER_STEP_ERRORS__ = False
         if not context.complete:
             answer, code = context.step(token) or b"", IN_PROGRESS
         elif not connection.offered:
@@ -179,6 +180,8 @@ class Server:
         return [one.choice for one in self._connections if one.choice]
 
     def close(self):
+        if self._listener.fileno() < 0:
+            return
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for one in self._connections:
@@ -212,23 +215,30 @@ class Connection:
             content += piece
         return content
 
-    def receive(self):
-        """The next LDAPMessage, or None at the end."""
-        if self.sealed:
+    def _bytes(self, size):
+        """The same of what was sealed, or is not."""
+        while self.sealed and len(self._plain) < size:
             length = self._exactly(4)
             if length is None:
                 return None
             unwrapped = self.context.unwrap(self._exactly(struct.unpack(">I", length)[0]))
             assert unwrapped.encrypted, "the client did not seal"
-            return unwrapped.message
-        head = self._exactly(2)
+            self._plain += unwrapped.message
+        if not self.sealed:
+            return self._exactly(size)
+        content, self._plain = self._plain[:size], self._plain[size:]
+        return content
+
+    def receive(self):
+        """The next LDAPMessage, or None at the end."""
+        head = self._bytes(2)
         if head is None:
             return None
         size = head[1]
         if size & 0x80:
-            more = self._exactly(size & 0x7f)
+            more = self._bytes(size & 0x7f)
             head, size = head + more, int.from_bytes(more, "big")
-        return head + (self._exactly(size) or b"")
+        return head + (self._bytes(size) or b"")
 
     def message(self, operation, number=None):
         """An LDAPMessage with an operation."""

@@ -90,6 +90,8 @@ class Relay:
 
     def close(self):
         """Ends everything: further clients are refused."""
+        if self._ended.is_set():
+            return
         self._ended.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
