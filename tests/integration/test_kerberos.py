@@ -11,10 +11,11 @@ import time
 import gssapi
 import pytest
 
-from lab import der, kerberos, namespace
+from lab import der, dns, kerberos, namespace
 from lab.directory import ANY_PROTOCOL, USER
 from lab.harness import Build, Harness
 from lab.process import wait_until
+from lab.relay import BlackHole
 
 SOURCES = ["io/cba_host.c", "io/cba_kdc.c", "io/cba_krb5.c", "io/cba_s4u.c", "io/cba_service.c",
            "io/cba_ticket.c", "core/cba_pac.c", "core/cba_reason.c", "core/cba_sid.c",
@@ -33,13 +34,19 @@ def program(bench):
 
 @pytest.fixture
 def start(bench, program, tmp_path):
-    """Starts harnesses: start(kdcs=..., keytab=..., principal=..., options=...)."""
+    """Starts harnesses: start(kdcs=..., keytab=..., principal=..., options=..., srv=...)."""
     running = []
 
-    def make(kdcs=None, keytab=None, principal="-", options=(), create=True):
+    def make(kdcs=None, keytab=None, principal="-", options=(), srv=False, create=True):
         config = kerberos.write_config(str(tmp_path / ("krb5.conf.%d" % len(running))),
                                        [bench.directory.address] if kdcs is None else kdcs,
                                        options=options)
+        if srv:
+            with open(config, "r+", encoding="utf-8") as file:
+                text = file.read().replace("dns_lookup_kdc = false", "dns_lookup_kdc = true")
+                file.seek(0)
+                file.write(text)
+                file.truncate()
         harness = Harness(program, KRB5_CONFIG=config, KRB5CCNAME="FILE:/nonexistent/ccache")
         running.append(harness)
         if create:
@@ -612,32 +619,13 @@ def relay(address, change=lambda request, reply: reply):
     return treat
 
 
-class BlackHole:
-    """A port that never answers a SYN: its queue of connections is full."""
-
-    def __init__(self):
-        self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))
-        self._socket.listen(0)
-        self.name = "127.0.0.1:%d" % self._socket.getsockname()[1]
-        self._clients = []
-        while True:
-            client = socket.socket()
-            client.settimeout(0.3)
-            self._clients.append(client)
-            try:
-                client.connect(self._socket.getsockname())
-            except OSError:
-                return
-
-    def close(self):
-        for client in self._clients + [self._socket]:
-            client.close()
-
-
 @pytest.fixture
 def black_hole():
-    hole = BlackHole()
+    """A KDC that answers no SYN."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    hole = BlackHole(("127.0.0.1", port))
+    hole.name = "127.0.0.1:%d" % port
     yield hole
     hole.close()
 
@@ -813,12 +801,13 @@ def test_cause_of_a_refusal(bench, start, serve):
 
 def test_name_server_is_silent(start):
     """A KDC by name, and nobody to ask for its address."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as dns:
-        dns.bind(("127.0.0.1", 53))
-        harness = start(kdcs=["dc7.contoso.test"])
-        answer = harness("self", "alice", REALM, 600)
+    server = dns.Server({}, silent=True)
+    try:
+        answer = start(kdcs=["dc7.contoso.test"])("self", "alice", REALM, 600)
         assert answer.reason == "KRB_TIMEOUT" and answer.ms < 600 + SLACK_MS, answer
-        assert dns.recvfrom(512)
+        assert "dc7.contoso.test" in server.asked
+    finally:
+        server.close()
 
 
 def test_kdc_by_name(bench, start):
@@ -829,6 +818,22 @@ def test_realm_without_trust(start):
     answer = start()("self", "alice", "NOWHERE.TEST", MS)
     assert answer.reason == "KRB_OTHER", answer
     assert "no way to that realm" in answer.detail
+
+
+def test_kdc_by_srv_record(bench, start):
+    """Where krb5.conf lists no KDC, libkrb5 finds one by its own means."""
+    record = [(bench.directory.host, 88, 0, 100)]
+    server = dns.Server({"_kerberos._udp." + namespace.DOMAIN: record,
+                         "_kerberos._tcp." + namespace.DOMAIN: record},
+                        addresses={bench.directory.host: bench.directory.address})
+    try:
+        harness = start(kdcs=[], srv=True)
+        answer = delegate(harness)
+        assert answer.reason == "OK", (answer, server.asked)
+        assert accept(bench, harness("token").fields[0]) == "alice@" + REALM
+        assert "_kerberos._tcp." + namespace.DOMAIN in server.asked
+    finally:
+        server.close()
 
 
 def test_no_kdc_in_krb5_conf(start):

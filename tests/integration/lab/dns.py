@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A name server of SRV records, on the port that the namespace's resolver asks."""
+"""A name server of SRV and A records, on the port that the namespace's resolver asks."""
 import socket
 import struct
 import threading
 
 ADDRESS = ("127.0.0.1", 53)
+A = 1
 SRV = 33
 
 
@@ -20,20 +21,27 @@ def srv(owner, host, port=389, priority=0, weight=100):
     return name(owner) + struct.pack(">HHIH", SRV, 1, 60, len(body)) + body
 
 
-def message(question, records, code=0, number=0):
+def a(owner, address):
+    """An A record."""
+    return name(owner) + struct.pack(">HHIH", A, 1, 60, 4) + socket.inet_aton(address)
+
+
+def message(question, records, code=0, number=0, kind=SRV):
     """An answer; question is the owner's name."""
     return struct.pack(">HHHHHH", number, 0x8180 | code, 1, len(records), 0, 0) + name(question) \
-        + struct.pack(">HH", SRV, 1) + b"".join(records)
+        + struct.pack(">HH", kind, 1) + b"".join(records)
 
 
 class Server:
-    """records: owner -> list of (host, port, priority, weight); silent: answers nothing.
+    """records: owner -> list of (host, port, priority, weight); addresses: host -> IPv4 address;
+    silent: answers nothing.
 
     `asked` lists the names that were asked for, but those of one label.
     """
 
-    def __init__(self, records, silent=False):
+    def __init__(self, records, silent=False, addresses=None):
         self.records = records
+        self.addresses = addresses or {}
         self.silent = silent
         self.asked = []
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -57,10 +65,15 @@ class Server:
                 self.asked.append(owner)
             if self.silent:
                 continue
-            records = self.records.get(owner)
-            code = 0 if records is not None else 3
-            self._socket.sendto(message(owner, [srv(owner, *one) for one in records or ()], code,
-                                        struct.unpack(">H", query[:2])[0]), client)
+            kind = struct.unpack(">H", query[at + 1:at + 3])[0]
+            records = []
+            if kind == SRV:
+                records = [srv(owner, *one) for one in self.records.get(owner, ())]
+            elif kind == A and owner in self.addresses:
+                records = [a(owner, self.addresses[owner])]
+            code = 0 if owner in self.records or owner in self.addresses else 3
+            self._socket.sendto(message(owner, records, code, struct.unpack(">H", query[:2])[0],
+                                        kind), client)
 
     def close(self):
         if self._socket.fileno() < 0:
