@@ -146,7 +146,7 @@ static enum cba_reason parse_issuer(struct parser *parser, const X509 *x509)
 /* --- the SID extension ----------------------------------------------------------------------- */
 
 /* Takes one DER element (X.690 8.1, 10.1: definite length in its shortest form) off *der. Only tags
- * of one byte, which is all that can stand here. */
+ * of one byte, and lengths of two, which is all that can stand in a certificate of 64 KiB. */
 static bool take_element(struct cba_span *der, unsigned *tag, struct cba_span *content)
 {
     size_t header = 2, len, bytes;
@@ -157,7 +157,7 @@ static bool take_element(struct cba_span *der, unsigned *tag, struct cba_span *c
     len = der->ptr[1];
     if (len >= 0x80) {
         bytes = len & 0x7f;
-        if (bytes == 0 || bytes > 3 || der->len < 2 + bytes || der->ptr[2] == 0) {
+        if (bytes == 0 || bytes > 2 || der->len < 2 + bytes || der->ptr[2] == 0) {
             return false;
         }
         for (len = 0; header < 2 + bytes; header++) {

@@ -107,9 +107,6 @@ static int take_byte(struct cba_span *path)
     } else if (c == '\\' || c == ';') {
         return -1;
     }
-    if (c < 0x20 || c == 0x7f) {
-        return -1;
-    }
     *path = cba_span_of(path->ptr + len, path->len - len);
     return c;
 }

@@ -348,6 +348,7 @@ static void domains(void **state)
 {
     (void)state;
     assert_domain(exact("DC=com"), "com");
+    assert_domain(exact("DC=AZaz09-_"), "azaz09-_");
     assert_domain(exact("dc=Contoso,Dc=COM"), "contoso.com");
     assert_domain(exact("CN=x,DC=corp-1,DC=my_contoso,DC=com"), "corp-1.my_contoso.com");
     assert_domain(exact("CN=a\\,DC=evil,DC=contoso,DC=com"), "contoso.com");

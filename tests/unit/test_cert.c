@@ -350,9 +350,14 @@ static void extension_count(void **state)
 
 static void sid_extension(void **state)
 {
+    static const char *const beside[] = {"sid-beside", "sid-beside-127", "sid-beside-128",
+                                         "sid-beside-300"};
+
     (void)state;
-    assert_reason("sid-beside", CBA_R_OK);
-    assert_sid(&cert.sid, SID);
+    for (size_t i = 0; i < COUNT(beside); i++) {
+        assert_reason(beside[i], CBA_R_OK);
+        assert_sid(&cert.sid, SID);
+    }
     assert_reason("sid-184", CBA_R_OK);
     assert_int_equal(cert.sid.len, CBA_SID_BINARY_MAX);
 }
@@ -364,6 +369,7 @@ static void sid_extension_refused(void **state)
         "sid-utf8string",  "sid-nul",        "sid-too-long",    "sid-no-wrapper",    "sid-implicit",
         "sid-after-value", "sid-after-name", "sid-after-names", "sid-universal-tag", "sid-tag-9",
         "sid-primitive",   "sid-cut",        "sid-length-81",   "sid-indefinite",    "sid-high-tag",
+        "sid-tag-16",      "sid-length-83",  "sid-length-82",   "sid-length-cut",    "sid-one-byte",
     };
 
     (void)state;
@@ -428,6 +434,8 @@ static void upns(void **state)
 {
     (void)state;
     assert_reason("upn", CBA_R_OK);
+    assert_string_equal(cert.upn, "alice@contoso.com");
+    assert_reason("upn-beside", CBA_R_OK);
     assert_string_equal(cert.upn, "alice@contoso.com");
     assert_reason("upn-utf8", CBA_R_OK);
     assert_string_equal(cert.upn, "jos\xc3\xa9@contoso.com");

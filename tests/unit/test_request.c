@@ -30,8 +30,8 @@ static void methods_of_activesync(void **state)
 
 static void methods_of_any(void **state)
 {
-    static const char *const good[] = {"GET",         "POST",    "PROPFIND",
-                                       "RPC_IN_DATA", "X-A.b!~", "tracer"};
+    static const char *const good[] = {"GET",     "POST",   "PROPFIND", "RPC_IN_DATA",
+                                       "X-A.b!~", "tracer", "AZaz09"};
     static const char *const bad[] = {"TRACE", "trace", "CONNECT",    "Connect", "",
                                       "GE T",  "GET\t", "G\xc3\x89T", "GET/",    "\"GET\""};
 
@@ -94,6 +94,7 @@ static void paths(void **state)
         "HTTPS://mail.contoso.com:443/x",
         "https://mail.contoso.com",
         "https://mail.contoso.com?x",
+        "https://AZaz09-._/x",
         "https://[2001:db8::1]:443/x",
     };
 
@@ -187,6 +188,8 @@ static void paths_read_differently(void **state)
         "/%ed%a0%80",
         "/%f4%90%80%80",
         "/%f0%9f%98",
+        "/%f0%80%80%80%80%80",
+        "/%ff%ff%ff%ff%ff%ff",
         "/%e2%82x",
         /* absolute-form */
         "ftp://h/x",

@@ -160,6 +160,7 @@ static void ldap_uri(void **state)
         "ldap://dc1.contoso.com",
         "ldaps://dc1.contoso.com",
         "LDAP://DC1",
+        "ldap://AZaz09-_z.Z",
         "ldap://dc_1.contoso.com:389",
         "ldap://1dc.contoso.com:1",
         "ldaps://dc1:65535",

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the files beside it: certificates with the openssl command, PAC buffers with Samba's NDR code.
 
-    tests/vectors/make.py
+    tests/vectors/make.py [NAME...]
 
+With names only those certificates are made again, and no PAC buffers.
 They are committed, so that the unit tests need neither, and so that what parses them was not written
 together with what made them. The private key is thrown away; no test looks at a signature. Needs
 openssl 3.0 and python3-samba.
@@ -11,6 +12,7 @@ openssl 3.0 and python3-samba.
 
 import pathlib
 import subprocess
+import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -106,6 +108,9 @@ CERTIFICATES = {
     "eku-twice": ["extendedKeyUsage=clientAuth", "2.5.29.99=" + der(names(oid(CLIENT_AUTH)))],
     # the SID extension
     "sid-beside": [sid(other_name("1.2.3.4", tlv(0x0c, b"x")), sid_name(SID), url_name("urn:x"))],
+    "sid-beside-127": [sid(sid_name(SID), other_name("1.2.3.4", tlv(0x0c, b"x" * 53)))],
+    "sid-beside-128": [sid(sid_name(SID), other_name("1.2.3.4", tlv(0x0c, b"x" * 54)))],
+    "sid-beside-300": [sid(tlv(0x88, b"x" * 256), sid_name(SID))],
     "sid-two-names": [sid(sid_name(SID), sid_name(OTHER_SID))],
     "sid-same-twice": [sid(sid_name(SID), sid_name(SID))],
     "sid-empty": [sid()],
@@ -122,6 +127,11 @@ CERTIFICATES = {
     "sid-after-names": [f"{SID_EXTENSION}=" + der(names(sid_name(SID)) + b"\x05\x00")],
     "sid-universal-tag": [sid(sid_name(SID), b"\x05\x00")],
     "sid-tag-9": [sid(sid_name(SID), b"\x89\x00")],
+    "sid-tag-16": [sid(sid_name(SID), b"\x90\x00")],
+    "sid-length-83": [f"{SID_EXTENSION}=" + der(b"\x30\x83\x00\x00\x3f" + sid_name(SID))],
+    "sid-length-82": [f"{SID_EXTENSION}=" + der(b"\x30\x82\x00\x3f" + sid_name(SID))],
+    "sid-length-cut": [f"{SID_EXTENSION}=" + der(b"\x30\x82\x3f")],
+    "sid-one-byte": [f"{SID_EXTENSION}=" + der(b"\x30")],
     "sid-primitive": [sid(sid_name(SID), b"\x80\x00")],
     "sid-cut": [f"{SID_EXTENSION}=" + der(names(sid_name(SID))[:-1])],
     "sid-length-81": [f"{SID_EXTENSION}=" + der(b"\x30\x81\x3f" + sid_name(SID))],
@@ -139,6 +149,8 @@ CERTIFICATES = {
     "url-not-sid": [san(url_name(URL + OTHER_SID)), sid(sid_name(SID))],
     # the UPN
     "upn": ["subjectAltName=otherName:" + UPN_NAME + ";UTF8:alice@contoso.com,email:x@y.z"],
+    "upn-beside": [san(other_name("1.3.6.1.5.2.2", tlv(0x0c, b"evil@contoso.com")),
+                       upn_name(b"alice@contoso.com"), tlv(0x82, b"phone.contoso.com"))],
     "upn-utf8": [san(upn_name("jos\u00e9@contoso.com".encode()))],
     "upn-ia5": [san(upn_name(b"alice@contoso.com", 0x16))],
     "upn-ia5-8bit": [san(upn_name("jos\u00e9@contoso.com".encode(), 0x16))],
@@ -192,7 +204,13 @@ subjectKeyIdentifier=none
 """
 
 
+def wanted(name):
+    return len(sys.argv) == 1 or name in sys.argv[1:]
+
+
 def make(folder, name, lines, subject="/O=Contoso/CN=phone", serial="0x1001"):
+    if not wanted(name):
+        return
     config = folder / "config"
     config.write_text(CONFIG + "\n".join(lines) + SECTIONS)
     out = HERE / "cert" / (name + ".der")
@@ -209,6 +227,8 @@ def make(folder, name, lines, subject="/O=Contoso/CN=phone", serial="0x1001"):
 
 def make_dated(folder, name, lines, start, end, serial):
     """By openssl ca, which can set the dates, from a CA with a name of its own."""
+    if not wanted(name):
+        return
     (folder / "index").write_text("")
     (folder / "serial").write_text(serial + "\n")
     config = folder / "config"
@@ -357,4 +377,5 @@ if __name__ == "__main__":
     for kind in ("cert", "pac"):
         (HERE / kind).mkdir(exist_ok=True)
     certificates()
-    pac_buffers()
+    if len(sys.argv) == 1:
+        pac_buffers()
