@@ -292,11 +292,15 @@ enum cba_reason cba_spool_read(request_rec *r, int64_t limit, int64_t memory, co
     spool->memory = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     spool->pending = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     apr_pool_cleanup_register(r->pool, spool, release, apr_pool_cleanup_null);
-    reason = read_all(spool, &target, result);
-    if (reason != CBA_R_OK) {
-        return reason;
+    /* A subrequest has no body, and mod_proxy_http sends none with it. Its input filters are those of
+     * the main request: their content is not ours to take, and they cannot be removed from here. */
+    if (!r->main) {
+        reason = read_all(spool, &target, result);
+        if (reason != CBA_R_OK) {
+            return reason;
+        }
+        take_over(spool);
     }
-    take_over(spool);
     *out = spool;
     return CBA_R_OK;
 }
