@@ -15,6 +15,7 @@ import re
 import pytest
 
 from lab.log import Log
+from lab.process import wait_until
 
 BACKEND = "https://cas1.contoso.test/Microsoft-Server-ActiveSync"
 
@@ -41,29 +42,51 @@ def bare(answer):
     assert {name.lower() for name, _ in answer.headers} <= _FIELDS, answer.headers
 
 
+class Strangers:
+    """Requests that a back end turned away, because they had no token."""
+
+    def __init__(self, backend):
+        self._log = Log(os.path.join(backend.folder, "access.log"))
+        self._log.mark()
+
+    def seen(self):
+        """Lines of the back end's access log without a user, since this object was made."""
+        return [line for line in self._log.lines() if line.split(" ", 2)[1] == "-"]
+
+    def wait_for(self, count):
+        """Waits until so many have come: httpd writes the line after the answer."""
+        wait_until(lambda: len(self.seen()) == count, "%d requests without a token" % count)
+
+
 class Untouched:
     """A back end that is to see nothing: neither a request that it authenticated nor another."""
 
     def __init__(self, backend):
         self._backend = backend
-        self._access = Log(os.path.join(backend.folder, "access.log"))
         self.reset()
 
     def reset(self):
         """What was seen up to now does not count."""
         self._backend.mark()
-        self._access.mark()
+        self._strangers = Strangers(self._backend)
 
     def check(self):
         """Nothing came since."""
         assert self._backend.requests() == []
-        assert self._access.text() == ""
+        assert self._strangers.seen() == []
+
+
+def resting(bench, **knobs):
+    """A gateway that has said all that it says at start."""
+    made = bench.gateway(**knobs)
+    wait_until(lambda: "resuming normal operations" in made.error_log.text(0), "httpd at rest")
+    return made
 
 
 @pytest.fixture(scope="module")
 def standing(request, bench):
     """The gateway of the file, with the knobs of its SITE."""
-    made = bench.gateway(**request.module.SITE)
+    made = resting(bench, **request.module.SITE)
     yield made
     bench.forget(made)
 
