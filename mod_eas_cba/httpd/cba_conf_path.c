@@ -52,8 +52,7 @@ static bool pattern_contains(apr_pool_t *pool, const char *pattern, const char *
     return false;
 }
 
-/* The longest part of a pattern that stands for itself. */
-static const char *longest_literal(apr_pool_t *pool, const char *pattern)
+const char *cba_pattern_literal(apr_pool_t *pool, const char *pattern)
 {
     const char *best = "", *start = pattern;
     size_t best_len = 0, len;
@@ -116,12 +115,12 @@ enum cba_meeting cba_meet_pattern(apr_pool_t *pool, const struct cba_scope *sect
         return CBA_MEET_COVERS;
     }
     if (section->is_pattern) {
-        literal = longest_literal(pool, section->name);
+        literal = cba_pattern_literal(pool, section->name);
         if (trimmed(literal, strlen(literal)) == 0) {
             return CBA_MEET_INSIDE;
         }
         return pattern_contains(pool, pattern, literal) ||
-                       pattern_contains(pool, section->name, longest_literal(pool, pattern))
+                       pattern_contains(pool, section->name, cba_pattern_literal(pool, pattern))
                    ? CBA_MEET_INSIDE
                    : CBA_MEET_NOT;
     }

@@ -27,6 +27,9 @@ enum cba_meeting cba_meet_pattern(apr_pool_t *pool, const struct cba_scope *sect
 enum cba_meeting cba_meet_section(apr_pool_t *pool, const struct cba_scope *section,
                                   const struct cba_scope *other);
 
+/* The longest part of a regular expression that stands for itself; "" if there is none. */
+const char *cba_pattern_literal(apr_pool_t *pool, const char *pattern);
+
 /* Does the section match its paths whatever their case, and whatever follows them? */
 bool cba_section_has_every_spelling(const struct cba_scope *section);
 

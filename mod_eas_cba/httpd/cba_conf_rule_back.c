@@ -5,15 +5,16 @@
 
 #include "cba_conf_worker.h"
 
-/* MS-ASCMD 2.2.3.81 (HeartbeatInterval): the longest Ping that Exchange takes, 59 minutes, and a little
- * for its answer. */
+/* MS-ASCMD 2.2.3.81 (HeartbeatInterval): the longest Ping that Exchange takes, 59 minutes, and a
+ * little for its answer. */
 #define PING_SECONDS 3600
 
 #define DIRECTIVE_AT(list, i) (&APR_ARRAY_IDX(list, i, const struct cba_directive))
 #define MAPPING_AT(list, i)   (&APR_ARRAY_IDX(list, i, const struct cba_mapping))
 #define SECTION_AT(list, i)   (APR_ARRAY_IDX(list, i, const struct cba_scope *))
 
-/* --- one worker ----------------------------------------------------------------------------------- */
+/* --- one worker
+ * ----------------------------------------------------------------------------------- */
 
 static const char *param(const struct cba_case *c, const struct cba_worker *worker, const char *key)
 {
@@ -69,14 +70,16 @@ static void check_timeout(const struct cba_case *c, const struct cba_worker *wor
     }
 }
 
-/* mod_proxy uses no connection twice if there is a '$' in the worker's URL, unless told so. */
-static void check_reuse(const struct cba_case *c, const struct cba_worker *worker)
+/* mod_proxy finds a worker with a '$' in its URL only where something is left for it to stand for,
+ * and serves the other requests by its default worker. */
+static void check_dollar(const struct cba_case *c, const struct cba_worker *worker)
 {
-    const char *enable = param(c, worker, "enablereuse");
+    const char *host = ap_strstr_c(worker->url, "://");
 
-    if (ap_strchr_c(worker->url, '$') && !(enable && !ap_cstr_casecmp(enable, "on")) &&
-        !param(c, worker, "disablereuse")) {
-        add(c, CBA_R_WARN_REUSE, worker, NULL);
+    if (host && host[3 + strcspn(host + 3, "$/")] == '$') {
+        add(c, CBA_R_CONF_WORKER_HOST, worker, NULL);
+    } else if (ap_strchr_c(worker->url, '$')) {
+        add(c, CBA_R_WARN_DOLLAR, worker, NULL);
     }
 }
 
@@ -96,7 +99,7 @@ static void check_worker(const struct cba_case *c, const struct cba_worker *work
         add_param(c, CBA_R_WARN_PING, worker, "ping", value);
     }
     check_timeout(c, worker);
-    check_reuse(c, worker);
+    check_dollar(c, worker);
 }
 
 static void check_workers(const struct cba_case *c)
@@ -123,7 +126,8 @@ static void check_workers(const struct cba_case *c)
     }
 }
 
-/* --- TLS to the back end -------------------------------------------------------------------------- */
+/* --- TLS to the back end
+ * -------------------------------------------------------------------------- */
 
 /* The last directive of that name in each <Proxy> of the server, whichever back end it is for:
  * calls fn. Returns how many there are. */
@@ -215,8 +219,8 @@ static void check_one_peer(const struct cba_case *c, const struct cba_directive 
     }
 }
 
-/* SSLProxyCheckPeerCN off takes the check of the name away unless SSLProxyCheckPeerName On is written
- * out: mod_ssl asks for "name is not off, and CN is not off or name is on". */
+/* SSLProxyCheckPeerCN off takes the check of the name away unless SSLProxyCheckPeerName On is
+ * written out: mod_ssl asks for "name is not off, and CN is not off or name is on". */
 static void check_one_peer_cn(const struct cba_case *c, const struct cba_directive *d)
 {
     bool is_proxy = d->scope->kind == CBA_SCOPE_PROXY;
@@ -252,9 +256,11 @@ static void check_proxy_peer(const struct cba_case *c)
     }
 }
 
-/* --- other ways to the same virtual directory ------------------------------------------------------ */
+/* --- other ways to the same virtual directory
+ * ------------------------------------------------------ */
 
-/* Does a mapping that has no protection of its own reach what the protected section's mapping reaches? */
+/* Does a mapping that has no protection of its own reach what the protected section's mapping
+ * reaches? */
 static bool is_twin(const struct cba_case *c, const struct cba_mapping *other,
                     const struct cba_mapping *ours)
 {
@@ -264,15 +270,15 @@ static bool is_twin(const struct cba_case *c, const struct cba_mapping *other,
     if (other->path && !other->is_pattern) {
         meeting = cba_meet_prefix(c->pool, c->section, other->path);
     }
-    /* Where the mapping sends all of the section's URLs on below its own, the section stands before it,
-     * unless another spelling goes past the section: IIS has no case, <Location> has. */
+    /* Where the mapping sends all of the section's URLs on below its own, the section stands before
+     * it, unless another spelling goes past the section: IIS has no case, <Location> has. */
     shadowed = meeting == CBA_MEET_COVERS && cba_section_has_every_spelling(c->section);
     if (other->from == ours->from) {
         return meeting == CBA_MEET_COVERS && !shadowed &&
                strlen(other->path) < strlen(c->section->name);
     }
-    return cba_url_meets(c->pool, other->url, ours->url) &&
-           !(shadowed && cba_url_begins(ours->url, other->url));
+    return cba_url_meets(c->pool, other->reaches, ours->reaches) &&
+           !(shadowed && cba_url_begins(ours->reaches, other->reaches));
 }
 
 static void check_twins(const struct cba_case *c, const apr_array_header_t *others)
@@ -295,7 +301,8 @@ static void check_twins(const struct cba_case *c, const apr_array_header_t *othe
     }
 }
 
-/* Does the section take the protection over from another one, being merged with it for all its URLs? */
+/* Does the section take the protection over from another one, being merged with it for all its
+ * URLs? */
 static bool inherits_protection(const struct cba_case *c, const struct cba_scope *section)
 {
     const struct cba_case of = {c->pool, c->findings, c->server, section};

@@ -35,6 +35,20 @@ static bool is_pass(const struct cba_directive *directive)
 }
 
 /* ProxyPass [~] PATH URL ..., and ProxyPass URL ... in a section. */
+/* mod_proxy appends the request's path to the URL of a pattern, unless a '$' says what of it. */
+static const char *reached(apr_pool_t *pool, const struct cba_mapping *mapping)
+{
+    const struct cba_scope *section = mapping->from->scope;
+    const char *pattern = mapping->is_pattern   ? mapping->path
+                          : section->is_pattern ? section->name
+                                                : NULL;
+
+    if (!mapping->url || !pattern || ap_strchr_c(mapping->url, '$')) {
+        return mapping->url;
+    }
+    return apr_pstrcat(pool, mapping->url, cba_pattern_literal(pool, pattern), NULL);
+}
+
 static struct cba_mapping pass_read(apr_pool_t *pool, const struct cba_directive *directive)
 {
     const apr_array_header_t *words = cba_directive_words(pool, directive);
@@ -54,6 +68,7 @@ static struct cba_mapping pass_read(apr_pool_t *pool, const struct cba_directive
         mapping.url = APR_ARRAY_IDX(words, at, const char *);
     }
     mapping.shown = at + 1;
+    mapping.reaches = reached(pool, &mapping);
     return mapping;
 }
 
@@ -97,7 +112,7 @@ static void rules_add(apr_pool_t *pool, const struct cba_scope *section, apr_arr
         struct cba_mapping mapping = {.from = directive, .shown = 3};
 
         if (cba_directive_is(directive, "RewriteRule") && rule_is_proxy(pool, directive)) {
-            mapping.url = cba_directive_word(pool, directive, 1);
+            mapping.url = mapping.reaches = cba_directive_word(pool, directive, 1);
             APR_ARRAY_PUSH(out, struct cba_mapping) = mapping;
         }
     }
@@ -118,7 +133,7 @@ apr_array_header_t *cba_mappings_in(apr_pool_t *pool, const struct cba_scope *se
     if (handler && handler_url(pool, handler)) {
         struct cba_mapping mapping = {.from = handler, .shown = 1};
 
-        mapping.url = handler_url(pool, handler);
+        mapping.url = mapping.reaches = handler_url(pool, handler);
         APR_ARRAY_PUSH(found, struct cba_mapping) = mapping;
     }
     rules_add(pool, section, found);
@@ -156,8 +171,8 @@ static bool has_pass(const struct cba_scope *section)
     return cba_scope_last(section, "ProxyPass") || cba_scope_last(section, "ProxyPassMatch");
 }
 
-/* Other sections without a word of their own about EASCertAuth share URLs with the protected one, and
- * httpd merges them. True: one of them maps all URLs of the section. */
+/* Other sections without a word of their own about EASCertAuth share URLs with the protected one,
+ * and httpd merges them. True: one of them maps all URLs of the section. */
 static bool add_from_neighbours(apr_pool_t *pool, const struct cba_scope *server,
                                 const struct cba_scope *section, apr_array_header_t *out)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Where requests are proxied to, read from the configuration as written: ProxyPass and its like, the
- * members of balancers, and the parameters of workers wherever they may stand. Made in the given pool;
- * configuration time only, one thread.
+ * Where requests are proxied to, read from the configuration as written: ProxyPass and its like,
+ * the members of balancers, and the parameters of workers wherever they may stand. Made in the
+ * given pool; configuration time only, one thread.
  */
 #ifndef CBA_CONF_WORKER_H
 #define CBA_CONF_WORKER_H
@@ -12,10 +12,11 @@
 /* A directive that sends requests somewhere. */
 struct cba_mapping {
     const struct cba_directive *from;
-    const char *path; /* what is sent; NULL: what the section has */
-    bool is_pattern;  /* path is a regular expression */
-    const char *url;  /* where to, as written; NULL: nowhere (ProxyPass /x !) */
-    int shown;        /* words of the directive up to the URL */
+    const char *path;    /* what is sent; NULL: what the section has */
+    bool is_pattern;     /* path is a regular expression */
+    const char *url;     /* where to, as written; NULL: nowhere (ProxyPass /x !) */
+    const char *reaches; /* the virtual directory there, as far as the configuration tells */
+    int shown;           /* words of the directive up to the URL */
 };
 
 /* One back end. */
@@ -25,12 +26,12 @@ struct cba_worker {
     int shown;                        /* words of the directive up to the URL */
 };
 
-/* What stands in the section itself and is in force: ProxyPass or ProxyPassMatch, SetHandler "proxy:",
- * RewriteRule with [P]. struct cba_mapping. */
+/* What stands in the section itself and is in force: ProxyPass or ProxyPassMatch, SetHandler
+ * "proxy:", RewriteRule with [P]. struct cba_mapping. */
 apr_array_header_t *cba_mappings_in(apr_pool_t *pool, const struct cba_scope *section);
 
-/* The server's own ProxyPass and ProxyPassMatch and those that it takes over from the main server, in
- * the order in which mod_proxy tries them. struct cba_mapping. */
+/* The server's own ProxyPass and ProxyPassMatch and those that it takes over from the main server,
+ * in the order in which mod_proxy tries them. struct cba_mapping. */
 apr_array_header_t *cba_mappings_of(apr_pool_t *pool, const struct cba_scope *server);
 
 /* The mappings with a URL that requests of this protected section of the server may take.
@@ -38,13 +39,13 @@ apr_array_header_t *cba_mappings_of(apr_pool_t *pool, const struct cba_scope *se
 apr_array_header_t *cba_mappings_serving(apr_pool_t *pool, const struct cba_scope *server,
                                          const struct cba_scope *section);
 
-/* The back ends behind a mapping with a URL: one, or the members of a balancer that the server knows
- * (none if it has none). struct cba_worker. */
+/* The back ends behind a mapping with a URL: one, or the members of a balancer that the server
+ * knows (none if it has none). struct cba_worker. */
 apr_array_header_t *cba_workers_behind(apr_pool_t *pool, const struct cba_scope *server,
                                        const struct cba_mapping *mapping);
 
-/* The value of a worker's parameter, from its own directive, else from ProxySet or <Proxy URL key=value>
- * of the server or the main server. NULL: not given. */
+/* The value of a worker's parameter, from its own directive, else from ProxySet or <Proxy URL
+ * key=value> of the server or the main server. NULL: not given. */
 const char *cba_worker_param(apr_pool_t *pool, const struct cba_scope *server,
                              const struct cba_worker *worker, const char *key);
 
