@@ -94,7 +94,7 @@ def _verdict(screen, report, seconds):
 
 def _closing(screen, state):
     """How to go on by hand."""
-    enter = "nsenter -t %d -m -n" % state["inside"]
+    enter = "nsenter -t %d -m -n -r" % state["inside"]
     url = state["url"]
     curl = "%s curl -s --noproxy '*' --cacert %s/ca.pem \\\n    --cert %s/alice.pem" % (
         enter, state["folder"], state["folder"])
