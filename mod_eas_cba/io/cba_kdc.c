@@ -241,12 +241,12 @@ static int converse(int fd, const krb5_data *message, struct cba_deadline deadli
 }
 
 /* One more KDC that failed, and how. */
-static void add_failure(struct cba_result *result, const char *what, const char *how)
+static void add_failure(struct cba_result *result, const char *server, const char *how)
 {
     struct cba_result before = *result;
 
     cba_result_set(result, "%s%sKDC %s: %s", before.detail, before.detail[0] != '\0' ? "; " : "",
-                   what, how);
+                   server, how);
 }
 
 /* One KDC. False: *result says why. */
@@ -259,7 +259,13 @@ static bool ask(const struct server *server, const krb5_data *message, struct cb
 
     if (cba_host_connect(server->host, cba_deadline_within(deadline, CONNECT_MS), &fd, &why) !=
         CBA_R_OK) {
-        add_failure(result, server->text, why.detail);
+        size_t name = strlen(cba_host_name(server->host));
+
+        /* What it says begins with the host's name. */
+        add_failure(result, server->text,
+                    strncmp(why.detail, cba_host_name(server->host), name) == 0
+                        ? why.detail + name + strspn(why.detail + name, ": ")
+                        : why.detail);
         return false;
     }
     code = converse(fd, message, deadline, reply);

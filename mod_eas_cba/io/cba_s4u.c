@@ -48,41 +48,54 @@ static krb5_error_code self_exchange(krb5_context context, krb5_ccache ccache,
     return code;
 }
 
-/* The key that opens the ticket, and the ticket opened by it. Keys of its kvno first; but
- * keytabs with a wrong kvno are common, and a key that opens the ticket is the right one. */
+/* Opens the ticket by one key. */
+static krb5_error_code try_key(krb5_context context, krb5_keytab_entry *entry, krb5_ticket *ticket)
+{
+    struct cba_keys one = {entry, 1};
+    krb5_keytab keytab;
+    size_t next;
+    krb5_error_code code = cba_keys_keytab(context, &one, 0, &next, &keytab);
+
+    if (code == 0) {
+        code = krb5_server_decrypt_ticket_keytab(context, keytab, ticket);
+        krb5_kt_close(context, keytab);
+    }
+    return code;
+}
+
+/* The key that opens the ticket, and the ticket opened by it. Keys of its kvno first; but keytabs
+ * with a wrong kvno are common, and a key that opens the ticket is the right one. */
 static enum cba_reason open_ticket(const struct cba_service *service, struct cba_krb5 *krb5,
                                    krb5_ticket *ticket, krb5_keyblock **out,
                                    struct cba_result *result)
 {
     struct cba_keys keys = {0};
-    bool known = false, opened = false;
-    size_t i, turn;
+    bool known = false;
+    size_t i, n;
     enum cba_reason reason = cba_service_keys(service, krb5, &keys, result);
-    krb5_error_code code;
+    /* What krb5_server_decrypt_ticket_keytab says for a key that does not fit. */
+    krb5_error_code code = KRB5KRB_AP_WRONG_PRINC;
 
-    for (turn = 0; turn < 2; turn++) {
-        for (i = 0; i < keys.count && !opened; i++) {
-            struct cba_keys one = {&keys.entries[i], 1};
-            bool match = keys.entries[i].vno == ticket->enc_part.kvno;
-            krb5_keytab keytab;
-            size_t next;
+    for (n = 0; n < 2 * keys.count && code == KRB5KRB_AP_WRONG_PRINC; n++) {
+        bool match;
 
-            if (keys.entries[i].key.enctype != ticket->enc_part.enctype || match != (turn == 0)) {
-                continue;
-            }
-            known = known || match;
-            code = cba_keys_keytab(krb5->context, &one, 0, &next, &keytab);
-            if (code != 0) {
-                continue;
-            }
-            code = krb5_server_decrypt_ticket_keytab(krb5->context, keytab, ticket);
-            krb5_kt_close(krb5->context, keytab);
-            opened = code == 0 && krb5_copy_keyblock(krb5->context, &keys.entries[i].key, out) == 0;
+        i = n % keys.count;
+        match = keys.entries[i].vno == ticket->enc_part.kvno;
+        if (keys.entries[i].key.enctype != ticket->enc_part.enctype || match != (n < keys.count)) {
+            continue;
+        }
+        known = known || match;
+        code = try_key(krb5->context, &keys.entries[i], ticket);
+        if (code == 0) {
+            code = krb5_copy_keyblock(krb5->context, &keys.entries[i].key, out);
         }
     }
     cba_keys_free(krb5->context, &keys);
-    if (reason != CBA_R_OK || opened) {
+    if (reason != CBA_R_OK || code == 0) {
         return reason;
+    }
+    if (code != KRB5KRB_AP_WRONG_PRINC) {
+        return cba_krb5_fail(krb5, code, CBA_KRB5_SELF, "evidence ticket", result);
     }
     cba_result_set(result, "no key of %s opens the evidence ticket (kvno %u, encryption type %d)",
                    cba_service_principal(service), (unsigned)ticket->enc_part.kvno,

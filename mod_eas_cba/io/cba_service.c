@@ -488,8 +488,8 @@ static void note_tgt(struct cba_service *service, krb5_creds *tgt)
     memset(&service->backoff, 0, sizeof service->backoff);
 }
 
-/* Without the lock; by one thread at a time, which is why it may read the refusal. Its deadline
- * is the session's. */
+/* Without the lock; by one thread at a time, which is why it may read the back-off. *tried: the KDC
+ * was asked. */
 static enum cba_reason login(struct cba_service *service, struct cba_krb5 *krb5, krb5_creds **out,
                              bool *refused, unsigned char digest[DIGEST], bool *tried,
                              struct cba_result *result)
@@ -599,7 +599,8 @@ static enum cba_reason ensure_tgt(struct cba_service *service, struct cba_krb5 *
         }
         /* What the KDC said to the other thread holds for this one; that the other ran out of
          * time does not. */
-        if (service->tgt == NULL && !service->busy && service->last.reason != CBA_R_KRB_TIMEOUT) {
+        if (service->tgt == NULL && !service->busy && service->last.reason != CBA_R_UNDECIDED &&
+            service->last.reason != CBA_R_KRB_TIMEOUT) {
             *result = service->last.result;
             return service->last.reason;
         }
