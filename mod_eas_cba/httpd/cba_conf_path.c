@@ -26,7 +26,7 @@ static bool begins(const char *path, size_t path_len, const char *prefix, size_t
     return prefix_len == path_len || path[prefix_len] == '/';
 }
 
-static bool path_begins(const char *path, const char *prefix)
+bool cba_path_begins(const char *path, const char *prefix)
 {
     return begins(path, strlen(path), prefix, strlen(prefix), true);
 }
@@ -80,6 +80,14 @@ static const char *before_wildcard(apr_pool_t *pool, const char *name)
     return apr_pstrndup(pool, name, strcspn(name, "*?[\\"));
 }
 
+const char *cba_path_literal(apr_pool_t *pool, const char *name, bool is_pattern)
+{
+    const char *literal =
+        is_pattern ? cba_pattern_literal(pool, name) : before_wildcard(pool, name);
+
+    return literal[0] == '/' ? literal : "";
+}
+
 enum cba_meeting cba_meet_prefix(apr_pool_t *pool, const struct cba_scope *section,
                                  const char *prefix)
 {
@@ -100,10 +108,10 @@ enum cba_meeting cba_meet_prefix(apr_pool_t *pool, const struct cba_scope *secti
             return CBA_MEET_INSIDE;
         }
     }
-    if (path_begins(literal, prefix)) {
+    if (cba_path_begins(literal, prefix)) {
         return CBA_MEET_COVERS;
     }
-    return path_begins(prefix, literal) ? CBA_MEET_INSIDE : CBA_MEET_NOT;
+    return cba_path_begins(prefix, literal) ? CBA_MEET_INSIDE : CBA_MEET_NOT;
 }
 
 enum cba_meeting cba_meet_pattern(apr_pool_t *pool, const struct cba_scope *section,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cba_conf_rule.h"
 
+#include <apr_fnmatch.h>
 #include <apr_strings.h>
 
 #include "cba_conf_worker.h"
@@ -13,8 +14,7 @@
 #define MAPPING_AT(list, i)   (&APR_ARRAY_IDX(list, i, const struct cba_mapping))
 #define SECTION_AT(list, i)   (APR_ARRAY_IDX(list, i, const struct cba_scope *))
 
-/* --- one worker
- * ----------------------------------------------------------------------------------- */
+/* --- one worker --- */
 
 static const char *param(const struct cba_case *c, const struct cba_worker *worker, const char *key)
 {
@@ -102,6 +102,19 @@ static void check_worker(const struct cba_case *c, const struct cba_worker *work
     check_dollar(c, worker);
 }
 
+/* In a <LocationMatch> without any of these, mod_proxy compares the expression with the path as if
+ * it were one. */
+static void check_expression(const struct cba_case *c)
+{
+    const struct cba_directive *pass = cba_scope_last(c->section, "ProxyPass");
+
+    if (pass && c->section->is_pattern && !apr_fnmatch_test(c->section->name)) {
+        cba_findings_add_directive(c->findings, CBA_R_CONF_NOT_PROXIED, pass, 1,
+                                   "mod_proxy takes an expression without *, ? or [] for a path; "
+                                   "end it in (/.*)?$");
+    }
+}
+
 static void check_workers(const struct cba_case *c)
 {
     const apr_array_header_t *mappings = cba_mappings_serving(c->pool, c->server, c->section);
@@ -126,8 +139,7 @@ static void check_workers(const struct cba_case *c)
     }
 }
 
-/* --- TLS to the back end
- * -------------------------------------------------------------------------- */
+/* --- TLS to the back end --- */
 
 /* The last directive of that name in each <Proxy> of the server, whichever back end it is for:
  * calls fn. Returns how many there are. */
@@ -256,8 +268,7 @@ static void check_proxy_peer(const struct cba_case *c)
     }
 }
 
-/* --- other ways to the same virtual directory
- * ------------------------------------------------------ */
+/* --- other ways to the same virtual directory --- */
 
 /* Does a mapping that has no protection of its own reach what the protected section's mapping
  * reaches? */
@@ -265,6 +276,8 @@ static bool is_twin(const struct cba_case *c, const struct cba_mapping *other,
                     const struct cba_mapping *ours)
 {
     enum cba_meeting meeting = CBA_MEET_NOT;
+    const char *theirs = cba_mapping_target(c->pool, other, NULL);
+    const char *mine = cba_mapping_target(c->pool, ours, c->section);
     bool shadowed;
 
     if (other->path && !other->is_pattern) {
@@ -277,8 +290,7 @@ static bool is_twin(const struct cba_case *c, const struct cba_mapping *other,
         return meeting == CBA_MEET_COVERS && !shadowed &&
                strlen(other->path) < strlen(c->section->name);
     }
-    return cba_url_meets(c->pool, other->reaches, ours->reaches) &&
-           !(shadowed && cba_url_begins(ours->reaches, other->reaches));
+    return cba_url_meets(c->pool, theirs, mine) && !(shadowed && cba_url_begins(mine, theirs));
 }
 
 static void check_twins(const struct cba_case *c, const apr_array_header_t *others)
@@ -356,6 +368,7 @@ void cba_rule_back(const struct cba_case *c)
         return;
     }
     check_workers(c);
+    check_expression(c);
     check_on(c, cba_server_last(c->server, "ProxyRequests"), CBA_R_CONF_PROXY_REQUESTS);
     check_on(c, cba_case_last(c, "ProxyErrorOverride", true), CBA_R_WARN_ERROR_OVERRIDE);
     if (ap_find_linked_module("mod_ssl.c")) {

@@ -54,7 +54,7 @@ static void each_in_sections(const struct cba_case *c,
     }
 }
 
-/* --- TLS ----------------------------------------------------------------------------------------- */
+/* --- TLS --- */
 
 static void check_engine(const struct cba_case *c)
 {
@@ -188,7 +188,7 @@ static void check_user(const struct cba_case *c)
     }
 }
 
-/* --- what else stands in the Location ------------------------------------------------------------- */
+/* --- what else stands in the Location --- */
 
 static bool is_wrong(const struct cba_case *c, const struct cba_directive *d,
                      enum cba_reason *reason)
@@ -239,7 +239,7 @@ static void check_filter(const struct cba_case *c, const struct cba_directive *d
     }
 }
 
-/* --- mod_cache ------------------------------------------------------------------------------------ */
+/* --- mod_cache --- */
 
 /* CacheEnable TYPE [/path | scheme://host/path]: the path; "/" without one. */
 static const char *cached_path(apr_pool_t *pool, const struct cba_directive *directive)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cba_conf_worker.h"
 
+#include <apr_fnmatch.h>
 #include <apr_strings.h>
 
 #define DIRECTIVE_AT(list, i) (&APR_ARRAY_IDX(list, i, const struct cba_directive))
@@ -35,20 +36,6 @@ static bool is_pass(const struct cba_directive *directive)
 }
 
 /* ProxyPass [~] PATH URL ..., and ProxyPass URL ... in a section. */
-/* mod_proxy appends the request's path to the URL of a pattern, unless a '$' says what of it. */
-static const char *reached(apr_pool_t *pool, const struct cba_mapping *mapping)
-{
-    const struct cba_scope *section = mapping->from->scope;
-    const char *pattern = mapping->is_pattern   ? mapping->path
-                          : section->is_pattern ? section->name
-                                                : NULL;
-
-    if (!mapping->url || !pattern || ap_strchr_c(mapping->url, '$')) {
-        return mapping->url;
-    }
-    return apr_pstrcat(pool, mapping->url, cba_pattern_literal(pool, pattern), NULL);
-}
-
 static struct cba_mapping pass_read(apr_pool_t *pool, const struct cba_directive *directive)
 {
     const apr_array_header_t *words = cba_directive_words(pool, directive);
@@ -68,7 +55,6 @@ static struct cba_mapping pass_read(apr_pool_t *pool, const struct cba_directive
         mapping.url = APR_ARRAY_IDX(words, at, const char *);
     }
     mapping.shown = at + 1;
-    mapping.reaches = reached(pool, &mapping);
     return mapping;
 }
 
@@ -112,7 +98,7 @@ static void rules_add(apr_pool_t *pool, const struct cba_scope *section, apr_arr
         struct cba_mapping mapping = {.from = directive, .shown = 3};
 
         if (cba_directive_is(directive, "RewriteRule") && rule_is_proxy(pool, directive)) {
-            mapping.url = mapping.reaches = cba_directive_word(pool, directive, 1);
+            mapping.url = cba_directive_word(pool, directive, 1);
             APR_ARRAY_PUSH(out, struct cba_mapping) = mapping;
         }
     }
@@ -133,7 +119,7 @@ apr_array_header_t *cba_mappings_in(apr_pool_t *pool, const struct cba_scope *se
     if (handler && handler_url(pool, handler)) {
         struct cba_mapping mapping = {.from = handler, .shown = 1};
 
-        mapping.url = mapping.reaches = handler_url(pool, handler);
+        mapping.url = handler_url(pool, handler);
         APR_ARRAY_PUSH(found, struct cba_mapping) = mapping;
     }
     rules_add(pool, section, found);
@@ -220,6 +206,42 @@ apr_array_header_t *cba_mappings_serving(apr_pool_t *pool, const struct cba_scop
         }
     }
     return found;
+}
+
+/* With one slash between. */
+static const char *joined(apr_pool_t *pool, const char *url, const char *path)
+{
+    size_t len = strlen(url);
+
+    while (*path == '/') {
+        path++;
+    }
+    return apr_pstrcat(pool, url, len && url[len - 1] == '/' ? "" : "/", path, NULL);
+}
+
+const char *cba_mapping_target(apr_pool_t *pool, const struct cba_mapping *mapping,
+                               const struct cba_scope *section)
+{
+    const struct cba_scope *in = mapping->from->scope;
+    const char *path;
+
+    if (!is_pass(mapping->from) || ap_strchr_c(mapping->url, '$')) {
+        return mapping->url;
+    }
+    /* To a URL without '$', a regular expression appends the whole path. */
+    if (!mapping->path && (in->is_pattern || apr_fnmatch_test(in->name))) {
+        return joined(pool, mapping->url, cba_path_literal(pool, in->name, in->is_pattern));
+    }
+    if (mapping->path && mapping->is_pattern) {
+        return joined(pool, mapping->url, cba_path_literal(pool, mapping->path, true));
+    }
+    if (mapping->path && section) {
+        path = cba_path_literal(pool, section->name, section->is_pattern);
+        if (cba_path_begins(path, mapping->path)) {
+            return joined(pool, mapping->url, path + strlen(mapping->path));
+        }
+    }
+    return mapping->url;
 }
 
 static bool is_balancer(const char *url)

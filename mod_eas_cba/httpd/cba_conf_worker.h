@@ -12,11 +12,10 @@
 /* A directive that sends requests somewhere. */
 struct cba_mapping {
     const struct cba_directive *from;
-    const char *path;    /* what is sent; NULL: what the section has */
-    bool is_pattern;     /* path is a regular expression */
-    const char *url;     /* where to, as written; NULL: nowhere (ProxyPass /x !) */
-    const char *reaches; /* the virtual directory there, as far as the configuration tells */
-    int shown;           /* words of the directive up to the URL */
+    const char *path; /* what is sent; NULL: what the section has */
+    bool is_pattern;  /* path is a regular expression */
+    const char *url;  /* where to, as written; NULL: nowhere (ProxyPass /x !) */
+    int shown;        /* words of the directive up to the URL */
 };
 
 /* One back end. */
@@ -38,6 +37,11 @@ apr_array_header_t *cba_mappings_of(apr_pool_t *pool, const struct cba_scope *se
  * struct cba_mapping. */
 apr_array_header_t *cba_mappings_serving(apr_pool_t *pool, const struct cba_scope *server,
                                          const struct cba_scope *section);
+
+/* Where a mapping with a URL sends the requests of a section, or all of its own if section is NULL:
+ * the URL with what mod_proxy appends to it. Good for comparing. */
+const char *cba_mapping_target(apr_pool_t *pool, const struct cba_mapping *mapping,
+                               const struct cba_scope *section);
 
 /* The back ends behind a mapping with a URL: one, or the members of a balancer that the server
  * knows (none if it has none). struct cba_worker. */
