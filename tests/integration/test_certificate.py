@@ -19,6 +19,18 @@ ALICE, BOB = "S-1-5-21-1-2-3-1104", "S-1-5-21-1-2-3-1105"
 # ---- none, or none that mod_ssl accepts ----------------------------------------------------------
 
 @pytest.mark.parametrize("method", ["OPTIONS", "POST"])
+def test_no_tls(bench, gateway, refused, method):
+    """A protected Location of the main server is in every virtual host, also in one without TLS."""
+    server = gateway(port=8443, server=[
+        "EASCertAuthKeytab " + bench.keytab, "EASCertAuthLDAPServer ldap://dc1.contoso.test",
+        *place("/main"), "Listen 10.77.0.10:8080", "<VirtualHost 10.77.0.10:8080>",
+        "  ServerName mail.contoso.test", "</VirtualHost>"])
+    plain = bench.phone(None, port=8080)
+    answer = plain.request(method, "http://mail.contoso.test/main")
+    refused(answer, "EAS0101", 403, server)
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "POST"])
 @pytest.mark.parametrize("tls", ["1.2", "1.3"])
 def test_no_certificate(site, phone, refused, method, tls):
     refused(phone(None).request(method, tls=tls), "EAS0102", 403)

@@ -341,6 +341,31 @@ def test_require_does_not_let_in_whom_we_refuse(site, phone, refused, path):
     refused(phone(None).options(path=path, headers={"Authorization": BASIC}), "EAS0102", 403)
 
 
+@pytest.mark.parametrize("lines", [
+    ["<LocationMatch ^/wide/x$>", "  Satisfy Any", "  Require all granted", "</LocationMatch>"],
+    ['<If "true">', "  Satisfy Any", "  Require all granted", "</If>"],
+    ["<LocationMatch ^/wide/x$>", "  AuthType Basic", "  AuthName x", "  AuthUserFile /dev/null",
+     "  Require valid-user", "  Satisfy Any", "</LocationMatch>"]],
+    ids=["another-location", "if", "with-passwords"])
+@pytest.mark.parametrize("certificate,number", [(None, "EAS0102"), ("disabled", "EAS0501")])
+def test_satisfy_any_does_not_overrule_us(gateway, phone, refused, lines, certificate, number):
+    """configtest finds Satisfy Any in the Location itself; this is what it cannot tell."""
+    server = gateway(port=8443, modules=["access_compat", "auth_basic", "authn_file"],
+                     after=place("/wide") + lines)
+    answer = phone(certificate, server).options(path="/wide/x", headers={"Authorization": BASIC})
+    refused(answer, number, 403, server)
+
+
+@pytest.mark.parametrize("credentials", [{}, {"Authorization": BASIC}])
+def test_passwords_beside_a_certificate_are_not_asked_for(gateway, phone, cas1, credentials):
+    server = gateway(port=8443, modules=["auth_basic", "authn_file"], after=place("/wide") + [
+        "<LocationMatch ^/wide/x$>", "  AuthType Basic", "  AuthName x",
+        "  AuthUserFile /dev/null", "  Require valid-user", "</LocationMatch>"])
+    answer = phone("alice", server).options(path="/wide/x", headers=credentials)
+    assert answer.user == "alice@CONTOSO.TEST"
+    no_claim(cas1.requests()[-1], "Zm9v")
+
+
 def test_authorization_set_late_is_replaced(site, phone, cas1):
     assert phone("alice").options(path="/late").user == "alice@CONTOSO.TEST"
     no_claim(cas1.requests()[-1], "Zm9v")
