@@ -47,7 +47,8 @@ struct candidates {
 };
 
 struct cba_directory {
-    struct cba_ldap_conf conf;
+    struct cba_login login;
+    const char *base; /* NULL: the server's */
     struct cba_service *service;
     const char *domain; /* of SRV records; NULL: the servers are named */
 
@@ -179,12 +180,12 @@ enum cba_reason cba_directory_create(apr_pool_t *pool, const struct cba_director
     struct cba_directory *directory = apr_pcalloc(pool, sizeof *directory);
     enum cba_reason reason = CBA_R_OK;
 
-    if (!directory || !cba_ldap_prepare() || !init_locks(directory)) {
+    if (!directory || !cba_conn_prepare() || !init_locks(directory)) {
         return CBA_R_LIFE_MEMORY;
     }
     directory->service = service;
-    directory->conf = (struct cba_ldap_conf){
-        .base = copy(pool, conf->base),
+    directory->base = copy(pool, conf->base);
+    directory->login = (struct cba_login){
         .bind_dn = copy(pool, conf->bind_dn),
         .password_file = copy(pool, conf->password_file),
         .ca_file = copy(pool, conf->ca_file),
@@ -449,7 +450,7 @@ static bool others_may_do_better(const struct cba_directory *directory, enum cba
     case CBA_R_DIR_BIND:
         /* A wrong password is wrong everywhere, and each try counts towards the lock-out of the
          * account. */
-        return directory->conf.bind_dn == NULL;
+        return directory->login.bind_dn == NULL;
     default:
         return false;
     }
@@ -496,8 +497,8 @@ static enum cba_reason ask_anew(struct cba_directory *directory, struct slot *sl
         struct cba_deadline share = share_of(deadline, untried(&list));
 
         one = (struct cba_result){""};
-        reason = cba_ldap_open(server->host, server->tls, &directory->conf, directory->service,
-                               share, &slot->ldap, &one);
+        reason = cba_ldap_open(server->host, server->tls, &directory->login, directory->base,
+                               directory->service, share, &slot->ldap, &one);
         if (reason == CBA_R_OK) {
             slot->server = server;
             slot->born_ms = cba_deadline_clock_ms();

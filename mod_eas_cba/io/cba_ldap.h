@@ -9,29 +9,19 @@
 
 #include "cba_deadline.h"
 #include "cba_host.h"
+#include "cba_login.h"
 #include "cba_mapping.h"
 #include "cba_service.h"
 
 struct cba_ldap;
 
-/* How to bind and where to search; the members are those of struct cba_directory_conf. Borrowed. */
-struct cba_ldap_conf {
-    const char *base;
-    const char *bind_dn;
-    const char *password_file;
-    const char *ca_file;
-};
-
-/* Loads libldap's global state, so that no request has to; once per process is enough. False: out
- * of memory. */
-bool cba_ldap_prepare(void);
-
-/* Connects, starts TLS where it belongs, binds, and learns the search base. tls: ldaps. CBA_R_OK
- * with *out owned by the caller, or DIR_UNREACHABLE, DIR_TIMEOUT, DIR_TLS, DIR_BIND, DIR_PASSWORD,
- * DIR_SEARCH, DIR_ANSWER, KRB_*, LIFE_MEMORY. */
-enum cba_reason cba_ldap_open(struct cba_host *host, bool tls, const struct cba_ldap_conf *conf,
-                              struct cba_service *service, struct cba_deadline deadline,
-                              struct cba_ldap **out, struct cba_result *result);
+/* Connects, logs in, and learns where to search: base, or NULL for the domain of the server. tls:
+ * ldaps://. CBA_R_OK with *out owned by the caller, who keeps host for as long; or DIR_UNREACHABLE,
+ * DIR_TIMEOUT, DIR_TLS, DIR_BIND, DIR_PASSWORD, DIR_SEARCH, DIR_ANSWER, KRB_*, LIFE_MEMORY. */
+enum cba_reason cba_ldap_open(struct cba_host *host, bool tls, const struct cba_login *login,
+                              const char *base, struct cba_service *service,
+                              struct cba_deadline deadline, struct cba_ldap **out,
+                              struct cba_result *result);
 void cba_ldap_close(struct cba_ldap *ldap); /* NULL is allowed; waits for nobody */
 
 /* The accounts of the certificate's identities. CBA_R_OK, MAP_NO_IDENTITY, CERT_LIMIT, DIR_*,

@@ -246,7 +246,7 @@ static bool threads(char **word)
 
 static bool open_one(char **word)
 {
-    struct cba_ldap_conf conf = {.ca_file = given(word[2])};
+    struct cba_login login = {.ca_file = given(word[2])};
     struct cba_result result = {""};
     struct cba_ldap *ldap = NULL;
     LDAPURLDesc *url = NULL;
@@ -257,7 +257,7 @@ static bool open_one(char **word)
         return false;
     }
     host = cba_host_create(url->lud_host, (uint16_t)url->lud_port);
-    reason = cba_ldap_open(host, strcmp(url->lud_scheme, "ldaps") == 0, &conf, service,
+    reason = cba_ldap_open(host, strcmp(url->lud_scheme, "ldaps") == 0, &login, NULL, service,
                            in_ms(word[3]), &ldap, &result);
     begin_answer(reason, &result);
     printf("\t%u", ldap ? cba_ldap_strength(ldap) : 0);

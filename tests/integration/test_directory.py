@@ -13,8 +13,9 @@ from lab.harness import PACKAGES, SANITIZERS, Build, Harness
 from lab.process import Daemon, listens, run, wait_until
 from lab.relay import BlackHole, Relay
 
-SOURCES = ["io/cba_directory.c", "io/cba_host.c", "io/cba_kdc.c", "io/cba_krb5.c", "io/cba_ldap.c",
-           "io/cba_sasl.c", "io/cba_service.c", "io/cba_srv.c", "io/cba_wire.c",
+SOURCES = ["io/cba_conn.c", "io/cba_directory.c", "io/cba_host.c", "io/cba_kdc.c",
+           "io/cba_krb5.c", "io/cba_ldap.c", "io/cba_login.c", "io/cba_sasl.c",
+           "io/cba_service.c", "io/cba_srv.c", "io/cba_wire.c",
            "core/cba_account.c", "core/cba_escape.c", "core/cba_mapping.c", "core/cba_reason.c",
            "core/cba_sid.c", "core/cba_span.c", "core/cba_time.c"]
 LIBRARIES = ["-Wl,--no-as-needed", "-lresolv"]
@@ -438,7 +439,7 @@ def test_what_is_asked(scripted, login):
     good(one.find(3500))
     assert server.searches[0][:1] == ("",) and server.searches[0][4] == ["defaultNamingContext"]
     base, scope, size, seconds, names = server.searches[1]
-    assert (base, scope, size, seconds) == (ldap.BASE, 2, 2, 4)
+    assert (base, scope, size, seconds) == (ldap.BASE, 2, 2, 5)
     assert names == ["objectSid", "sAMAccountName", "userPrincipalName", "userAccountControl",
                      "accountExpires", "whenCreated", "objectClass"]
     assert server.binds == [(login[0], "Simple-Pass-1234")]
