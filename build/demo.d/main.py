@@ -38,7 +38,8 @@ def _interrupted(number, _):
 def _play(stay):
     begin = float(os.environ.get("EAS_DEMO_BEGAN") or time.time())
     screen = Screen(wants_colour())
-    module = Builder(TOP, os.path.abspath(os.environ.get("CBA_DEMO_DIR") or TOP + "/_demo"), screen).build()
+    folder = os.path.abspath(os.environ.get("CBA_DEMO_DIR") or TOP + "/_demo")
+    module = Builder(TOP, folder, screen).build()
     claimed = stage.claim() if stay else None
     theatre = stage.Stage(module, screen.colour)
     left = False
