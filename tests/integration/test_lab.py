@@ -56,10 +56,6 @@ def test_nothing_of_the_machine_is_reachable():
         assert "10.77.0.1 dc1.contoso.test" in file.read()
 
 
-def test_bench_is_up_within_fifteen_seconds(bench):
-    assert bench.seconds < 15
-
-
 def test_no_zombies_stay(bench):
     child = subprocess.Popen(["sh", "-c", "sleep 0.01 & exit 0"], start_new_session=True)
     child.wait()
