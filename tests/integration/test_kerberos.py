@@ -2,6 +2,7 @@
 """Kerberos without httpd: login by keytab, S4U, tickets and tokens against a real controller, and
 KDCs that are down, silent, slow or hostile."""
 import base64
+import ctypes
 import os
 import socket
 import struct
@@ -369,18 +370,28 @@ def test_principal(bench, start, principal):
     assert harness("create", bench.keytab, principal).fields == ["gw@" + REALM, REALM]
 
 
+def key_place(entry):
+    """Where an entry of a keytab has its kvno (8 bits), enctype (16), length (16), key, kvno (32);
+    and how long the key is."""
+    at = 6
+    for _ in range(entry["principal"].split("@")[0].count("/") + 2):
+        at += 2 + struct.unpack_from(">H", entry["raw"], at)[0]
+    at += 8
+    return at, struct.unpack_from(">H", entry["raw"], at + 3)[0]
+
+
+def key_of(entry):
+    at, length = key_place(entry)
+    return entry["raw"][at + 5:at + 5 + length]
+
+
 def changed(entries, principal, **fields):
     """Entries of a keytab with another kvno or key for a principal."""
     made = []
     for entry in entries:
         entry = dict(entry)
         raw = bytearray(entry["raw"])
-        # ... kvno (8 bits), enctype (16), key length (16), key, kvno (32)
-        words, at = 1 + entry["principal"].split("@")[0].count("/") + 1, 6
-        for _ in range(words):
-            at += 2 + struct.unpack_from(">H", raw, at)[0]
-        at += 8
-        length = struct.unpack_from(">H", raw, at + 3)[0]
+        at, length = key_place(entry)
         if "kvno" in fields:
             raw[at] = fields["kvno"]
             if len(raw) - at - 5 - length >= 4:
@@ -607,12 +618,12 @@ def receive(connection):
     return content
 
 
-def relay(address, change=lambda request, reply: reply):
-    """Hands requests to a real KDC, and its answers back changed."""
+def relay(address, change=lambda request, reply: reply, request_change=lambda request: request):
+    """Hands requests to a real KDC, and its answers back, both changed."""
     def treat(connection):
         request = receive(connection)
         with socket.create_connection((address, 88)) as kdc:
-            kdc.sendall(request)
+            kdc.sendall(request_change(request))
             reply = change(request, receive(kdc))
         connection.sendall(reply)
         connection.shutdown(socket.SHUT_RDWR)
@@ -858,14 +869,122 @@ def elements(content):
         at += head + length
 
 
+def fields(message, tag):
+    """Elements of the sequence in a message of that tag, with its length before it."""
+    assert message[4] == tag
+    return list(elements(next(elements(next(elements(message[4:]))[2]))[2]))
+
+
+def without_fast(request):
+    """A TGS-REQ without PA-FX-FAST (RFC 6113 5.4.2), to be answered as by a KDC that has no FAST:
+    with FAST, libkrb5 sees by itself that somebody changed the ticket."""
+    if request[4] != 0x6c:
+        return request
+    fast = der.explicit(1, der.integer(136))
+    body = b""
+    for tag, whole, content in fields(request, 0x6c):
+        if tag == 0xa3:
+            kept = [one for _, one, inner in elements(next(elements(content))[2])
+                    if not inner.startswith(fast)]
+            whole = der.explicit(3, der.sequence(*kept))
+        body += whole
+    message = der.tlv(0x6c, der.sequence(body))
+    assert len(message) < len(request)
+    return struct.pack(">I", len(message)) + message
+
+
 def with_ticket(reply, other):
     """A TGS-REP with the ticket (element 5, RFC 4120 5.4.2) of another one."""
-    def inner(message):
-        return next(elements(next(elements(message[4:]))[2]))[2]
-    ticket = [whole for tag, whole, _ in elements(inner(other)) if tag == 0xa5][0]
-    body = b"".join(ticket if tag == 0xa5 else whole for tag, whole, _ in elements(inner(reply)))
+    ticket = [whole for tag, whole, _ in fields(other, 0x6d) if tag == 0xa5][0]
+    body = b"".join(ticket if tag == 0xa5 else whole for tag, whole, _ in fields(reply, 0x6d))
     message = der.tlv(0x6d, der.sequence(body))
     return struct.pack(">I", len(message)) + message
+
+
+class Crypto:
+    """Encryption of a ticket by a service's key (RFC 4120 5.3, key usage 2), by libkrb5's means."""
+
+    class Keyblock(ctypes.Structure):
+        _fields_ = [("magic", ctypes.c_int32), ("enctype", ctypes.c_int32),
+                    ("length", ctypes.c_uint), ("contents", ctypes.c_char_p)]
+
+    class Data(ctypes.Structure):
+        _fields_ = [("magic", ctypes.c_int32), ("length", ctypes.c_uint),
+                    ("data", ctypes.c_char_p)]
+
+    class Sealed(ctypes.Structure):
+        pass
+
+    def __init__(self, keytab):
+        self._keys = {entry["enctype"]: key_of(entry) for entry in kerberos.keytab_entries(keytab)}
+        self._lib = ctypes.CDLL("libkrb5.so.3")
+
+    def _call(self, function, enctype, *arguments):
+        key = self.Keyblock(0, enctype, len(self._keys[enctype]), self._keys[enctype])
+        context = ctypes.c_void_p()
+        assert self._lib.krb5_init_context(ctypes.byref(context)) == 0
+        assert function(context, ctypes.byref(key), 2, None, *arguments) == 0
+        self._lib.krb5_free_context(context)
+
+    def open(self, enctype, sealed):
+        out = ctypes.create_string_buffer(len(sealed))
+        plain = self.Data(0, len(sealed), ctypes.cast(out, ctypes.c_char_p))
+        enc = self.Sealed(0, enctype, 0, self.Data(0, len(sealed), sealed))
+        self._call(self._lib.krb5_c_decrypt, enctype, ctypes.byref(enc), ctypes.byref(plain))
+        return out.raw[:plain.length]
+
+    def seal(self, enctype, plain, length):
+        out = ctypes.create_string_buffer(length)
+        enc = self.Sealed(0, enctype, 0,
+                          self.Data(0, length, ctypes.cast(out, ctypes.c_char_p)))
+        self._call(self._lib.krb5_c_encrypt, enctype,
+                   ctypes.byref(self.Data(0, len(plain), plain)), ctypes.byref(enc))
+        return out.raw
+
+
+Crypto.Sealed._fields_ = [("magic", ctypes.c_int32), ("enctype", ctypes.c_int32),
+                          ("kvno", ctypes.c_uint), ("ciphertext", Crypto.Data)]
+
+
+def forge(reply, crypto, change):
+    """A TGS-REP whose ticket was opened, changed and sealed again by who has the gateway's key."""
+    whole = [whole for tag, whole, _ in fields(reply, 0x6d) if tag == 0xa5][0]
+    enctype = cipher = None
+    for tag, _, content in elements(next(elements(next(elements(next(
+            elements(whole))[2]))[2]))[2]):
+        if tag == 0xa3:
+            parts = {tag: next(elements(inner))[2]
+                     for tag, _, inner in elements(next(elements(content))[2])}
+            enctype, cipher = int.from_bytes(parts[0xa0], "big"), parts[0xa2]
+    plain = crypto.open(enctype, cipher)
+    changed_plain = change(plain)
+    assert len(changed_plain) == len(plain) and changed_plain != plain, plain.hex()
+    forged = reply.replace(cipher, crypto.seal(enctype, changed_plain, len(cipher)))
+    assert forged != reply and len(forged) == len(reply)
+    return forged
+
+
+def wide(text):
+    return text.encode("utf-16-le")
+
+
+@pytest.mark.parametrize("old, new, reason", [
+    (wide("alice"), wide("alicf"), "KRB_PAC_INVALID"),      # names in the PAC
+    (b"\x1b\x05alice", b"\x1b\x05alicf", "KRB_PAC_INVALID"),    # the client of the ticket
+    (b"\xa0\x04\x02\x02\x00\x80", b"\xa0\x04\x02\x02\x00\x81", "KRB_PAC_MISSING"),
+], ids=["pac", "client", "none"])
+def test_evidence_forged(bench, start, serve, old, new, reason):
+    """Even by who can read and write tickets to the gateway: the PAC's signature holds."""
+    crypto = Crypto(bench.keytab)
+
+    def tamper(request, reply):
+        if request[4] != 0x6c:
+            return reply
+        return forge(reply, crypto, lambda plain: plain.replace(old, new))
+    harness = start(kdcs=[serve(relay(bench.directory.address, tamper, without_fast)).name])
+    answer = harness("self", "alice", REALM, MS)
+    assert answer.reason == reason, answer
+    assert answer.fields == ["", "", ""]
 
 
 def test_evidence_of_another_account(bench, start, serve):
@@ -873,12 +992,25 @@ def test_evidence_of_another_account(bench, start, serve):
     seen = []
 
     def swap(request, reply):
-        if request[4] != 0x6c or reply[4] != 0x6d:      # TGS-REQ, TGS-REP
+        if request[4] != 0x6c:
             return reply
         seen.append(reply)
         return reply if len(seen) == 1 else with_ticket(reply, seen[0])
-    harness = start(kdcs=[serve(relay(bench.directory.address, swap)).name])
+    address = bench.directory.address
+    harness = start(kdcs=[serve(relay(address, swap, without_fast)).name])
     assert harness("self", "bob", REALM, MS).fields[0] == "bob"
     answer = harness("self", "alice", REALM, MS)
-    assert len(seen) == 2
-    assert answer.reason != "OK" or answer.fields == ["bob", REALM, bench.directory.sid("bob")]
+    assert answer.fields == ["bob", REALM, bench.directory.sid("bob")], answer
+    seen.clear()
+    harness = start(kdcs=[serve(relay(address, swap)).name])
+    assert harness("self", "bob", REALM, MS).fields[0] == "bob"
+    answer = harness("self", "alice", REALM, MS)
+    assert answer.reason == "KRB_OTHER" and "modified" in answer.detail, answer
+
+
+def test_kdc_without_fast(bench, start, serve):
+    harness = start(kdcs=[serve(relay(bench.directory.address,
+                                      request_change=without_fast)).name])
+    assert delegate(harness).reason == "OK"
+    assert accept(bench, harness("token").fields[0]) == "alice@" + REALM
+    assert delegate(harness, "sensitive").reason == "KRB_DELEGATION"
