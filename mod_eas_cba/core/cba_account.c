@@ -188,7 +188,7 @@ static size_t rdn_length(struct cba_span dn)
         case '=':
             equals = equals || i > 0;
             break;
-        case '\\': /* the byte after it stands for itself; of two hex digits the second does anyway */
+        case '\\': /* the next byte stands for itself; so does the second of two hex digits */
             if (++i == dn.len) {
                 return 0;
             }
@@ -215,7 +215,7 @@ static bool is_domain_component(struct cba_span rdn, struct cba_span *label)
     return true;
 }
 
-/* A label of a DNS name, with AD's '_' (RFC 1035 2.3.1). Anything that a DN would escape is none. */
+/* A label of a DNS name (RFC 1035 2.3.1), with AD's '_'. What a DN has to escape is none. */
 static bool is_label(struct cba_span label)
 {
     for (size_t i = 0; i < label.len; i++) {

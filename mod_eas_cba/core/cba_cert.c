@@ -184,7 +184,7 @@ static bool take_tagged(struct cba_span *der, unsigned tag, struct cba_span *con
     return take_element(der, &found, content) && found == tag;
 }
 
-/* OtherName: the type, then [0] EXPLICIT. Its SID goes to *sid; one of another type is left alone. */
+/* OtherName: the type, then [0] EXPLICIT. Its SID goes to *sid; other types are left alone. */
 static bool parse_sid_name(struct cba_span name, struct cba_sid *sid)
 {
     struct cba_span oid, value, text;

@@ -26,7 +26,7 @@ static enum cba_reason check_peer(const struct cba_peer *peer, struct cba_result
     return CBA_R_OK;
 }
 
-/* On every request, also of a connection that has been open since before the certificate expired. */
+/* On every request, also of a connection that is older than the certificate's end. */
 static enum cba_reason check_dates(const struct cba_cert *cert, int64_t now)
 {
     if (now < cert->not_before) {
@@ -70,8 +70,7 @@ static enum cba_reason decide(const struct cba_request *request, const struct cb
         (reason = resolve(&answer, rules, out)) != CBA_R_OK) {
         return reason;
     }
-    /* Whose account it is comes before what is wrong with it: a stranger learns nothing from the log
-     * line of a disabled account. */
+    /* Whose account it is comes before what is wrong with it. */
     return cba_account_policy(&out->account, now);
 }
 
@@ -90,7 +89,7 @@ static bool is_name_of(const struct cba_evidence_facts *facts, const struct cba_
            cba_span_equal_nocase(cba_span_str(facts->realm), cba_span_str(account->domain));
 }
 
-/* S4U goes by name, and names are reused: is the ticket for the account that the directory showed? */
+/* S4U goes by name, and names are reused: is the ticket for the account that was mapped? */
 static enum cba_reason check_evidence(const struct cba_evidence_facts *facts,
                                       const struct cba_account *account, struct cba_result *result)
 {

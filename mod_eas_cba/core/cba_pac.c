@@ -181,8 +181,8 @@ bool cba_pac_logon_sid(struct cba_span buffer, struct cba_sid *out)
     subauthorities = ndr_u32(&ndr);
     sid = ndr_take(&ndr, 8);
 
-    /* A UserId of 0 would say that the account's SID is among ExtraSids: no account of a domain. One
-     * place is left for the RID. */
+    /* A UserId of 0 would say that the account's SID is among ExtraSids: no account of a domain.
+     * One place is left for the RID. */
     if (sid == NULL || domain_id == 0 || rid == 0 || subauthorities != sid[1] || sid[1] > 14 ||
         ndr_take(&ndr, 4 * (size_t)sid[1]) == NULL ||
         !cba_sid_parse_binary(cba_span_of(sid, 8 + 4 * (size_t)sid[1]), out)) {

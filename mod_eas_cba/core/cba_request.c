@@ -48,8 +48,8 @@ enum cba_reason cba_request_check(const struct cba_request *request, enum cba_pr
     return cba_path_check(request->target);
 }
 
-/* Takes scheme and authority of an absolute-form off the target (RFC 9112 3.2.2). What is left begins
- * with '/', '?', or is empty. */
+/* Takes scheme and authority of an absolute-form off the target (RFC 9112 3.2.2). What is left
+ * begins with '/', '?', or is empty. */
 static bool take_authority(struct cba_span *target)
 {
     static const char *const schemes[] = {"http://", "https://"};
@@ -88,7 +88,7 @@ static int hex_value(unsigned char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* One byte of the path, decoded once. -1: a malformed escape, or a byte that servers disagree on. */
+/* One byte of the path, decoded once. -1: a malformed escape, or what servers disagree on. */
 static int take_byte(struct cba_span *path)
 {
     static const char encoded[] = "/\\%;"; /* decoded before or after the path is taken apart? */

@@ -28,8 +28,8 @@ static int days_in_month(int year, int month)
     return days[month - 1] + (month == 2 && leap ? 1 : 0);
 }
 
-/* Days from 1970-01-01 in the Gregorian calendar. Counted from March on, so that the leap day is the
- * last of its year, and with years from 0 on, so that no division sees a negative number. */
+/* Days from 1970-01-01 in the Gregorian calendar. Counted from March on, so that the leap day is
+ * the last of its year, and with years from 0 on, so that no division sees a negative number. */
 static int64_t days_since_1970(int year, int month, int day)
 {
     int64_t y = month > 2 ? year : year - 1;

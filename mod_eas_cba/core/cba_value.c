@@ -73,7 +73,7 @@ bool cba_value_seconds(struct cba_span word, int64_t least, int64_t most, int64_
     return true;
 }
 
-/* Cuts the part before the first separator off *rest, or all of it; false where nothing was left. */
+/* Cuts the part before the first separator off *rest, or all of it. False: nothing was left. */
 static bool take_part(struct cba_span *rest, unsigned char separator, struct cba_span *part)
 {
     const unsigned char *end;
@@ -189,8 +189,8 @@ static bool is_ipv6(struct cba_span host)
     return gap ? groups <= 7 : groups == 8;
 }
 
-/* Labels of letters, digits, '-' and '_' (which AD allows in host names); a last label of digits alone
- * would be an address. */
+/* Labels of letters, digits, '-' and '_' (which AD allows in host names); a last label of digits
+ * alone would be an address. */
 static bool is_dns_name(struct cba_span host)
 {
     struct cba_span label;

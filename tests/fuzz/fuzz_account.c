@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A directory entry. The input is a row of pieces: a byte that says what, a byte with the length, the
- * value. What: 0 the DN, 1 to 7 the attributes in the order of cba_account_attributes, any other an
+ * A directory entry. The input is a row of pieces: a byte that says what, a byte with the length,
+ * the value. What: 0 the DN, 1 to 7 the attributes in the order of cba_account_attributes, another an
  * unknown one; with 0x80 another value of the attribute before.
  */
 #include "fuzz.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A request target, checked against what a back end would make of it; the same bytes as a header's name.
+ * A request target, checked against what a back end would make of it; the same bytes as the name of
+ * a header field.
  */
 #include "fuzz.h"
 

@@ -259,6 +259,8 @@ static void version(void **state)
                      CBA_R_CERT_MALFORMED);
     assert_int_equal(parse_changed("alice", "\xa0\x03\x02\x01\x02", "\xa0\x03\x02\x01\x03", 5),
                      CBA_R_CERT_MALFORMED);
+    assert_reason("version-1", CBA_R_OK);
+    assert_int_equal(cert.eku_count, 0);
 }
 
 static void serial_numbers(void **state)

@@ -9,6 +9,12 @@
 
 #define SID "S-1-5-21-2076040321-3326545908-468068287-1157"
 
+/* Places in a KERB_VALIDATION_INFO buffer: headers (16), pointer (4), then MS-PAC 2.5. */
+#define LOGON_NAME        (20 + 48)
+#define LOGON_GROUP_COUNT (20 + 108)
+#define LOGON_NAME_ARRAY  (20 + 216) /* maximum, offset, length, characters */
+#define LOGON_END         456        /* of the domain's SID in the file "logon" */
+
 struct buffer {
     unsigned char *data;
     size_t len;
@@ -97,19 +103,15 @@ static void logon_truncated(void **state)
     for (size_t len = 0; len < buffer.len; len++) {
         assert_logon(exact_bytes(buffer.data, len), NULL); /* the header announces more */
     }
-    /* and with an honest header */
+    /* and with an honest header: the end of the domain's SID is what is needed */
     for (size_t len = 0; len + 16 < buffer.len; len++) {
         unsigned char *copy = malloc(len + 16);
-        struct cba_sid sid;
 
         assert_non_null(copy);
         memcpy(copy, buffer.data, len + 16);
         copy[8] = (unsigned char)len;
         copy[9] = (unsigned char)(len >> 8);
-        if (cba_pac_logon_sid(cba_span_of(copy, len + 16), &sid)) {
-            assert_sid(&sid, SID);
-            assert_true(len > 400); /* only ExtraSids are missing */
-        }
+        assert_logon(cba_span_of(copy, len + 16), len + 16 < LOGON_END ? NULL : SID);
         free(copy);
     }
     free(buffer.data);
@@ -143,10 +145,6 @@ static void logon_changed(void **state)
     assert_in_range(other, 1, 13 * 4);
     free(buffer.data);
 }
-
-/* Places in a KERB_VALIDATION_INFO: headers (16), pointer (4), then MS-PAC 2.5. */
-#define LOGON_NAME        (20 + 48)
-#define LOGON_GROUP_COUNT (20 + 108)
 
 struct change {
     size_t at;
@@ -182,6 +180,12 @@ static void logon_inconsistent(void **state)
         assert_logon(cba_span_of(buffer.data, buffer.len), NULL);
         buffer.data[changes[i].at] = saved;
     }
+    /* an odd length that the array agrees with */
+    buffer.data[LOGON_NAME] = 9;
+    buffer.data[LOGON_NAME_ARRAY + 8] = 4;
+    assert_logon(cba_span_of(buffer.data, buffer.len), NULL);
+    buffer.data[LOGON_NAME] = 10;
+    buffer.data[LOGON_NAME_ARRAY + 8] = 5;
     /* null pointers: to the structure, to a string that has a length, to groups that are counted */
     static const size_t pointers[] = {16, LOGON_NAME + 4, LOGON_GROUP_COUNT + 4};
 
@@ -194,6 +198,18 @@ static void logon_inconsistent(void **state)
         memcpy(buffer.data + pointers[i], saved, 4);
     }
     assert_logon(cba_span_of(buffer.data, buffer.len), SID);
+    free(buffer.data);
+}
+
+static void logon_groups_without_array(void **state)
+{
+    struct buffer buffer = read_buffer("logon-no-text");
+
+    (void)state;
+    assert_int_equal(buffer.data[LOGON_GROUP_COUNT], 0);
+    assert_int_equal(buffer.data[LOGON_GROUP_COUNT + 6], 0); /* the pointer */
+    buffer.data[LOGON_GROUP_COUNT] = 1;
+    assert_logon(cba_span_of(buffer.data, buffer.len), NULL);
     free(buffer.data);
 }
 
@@ -268,15 +284,24 @@ static void upn_sid_in_header(void **state)
     unsigned char good[32] = {[8] = 2, [16] = 12, [18] = 20, [20] = 1, 1, 0, 0, 0, 0, 0, 5, 18};
 
     assert_upn(exact_bytes(good, sizeof(good)), true, "S-1-5-18");
+    good[2] = good[6] = good[14] = sizeof(good); /* nothing, at the end */
+    assert_upn(exact_bytes(good, sizeof(good)), true, "S-1-5-18");
+    good[2]++;
+    assert_upn(exact_bytes(good, sizeof(good)), true, NULL);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(logon),         cmocka_unit_test(logon_truncated),
-        cmocka_unit_test(logon_changed), cmocka_unit_test(logon_inconsistent),
-        cmocka_unit_test(upn),           cmocka_unit_test(upn_truncated),
-        cmocka_unit_test(upn_parts),     cmocka_unit_test(upn_sid_in_header),
+        cmocka_unit_test(logon),
+        cmocka_unit_test(logon_truncated),
+        cmocka_unit_test(logon_changed),
+        cmocka_unit_test(logon_inconsistent),
+        cmocka_unit_test(logon_groups_without_array),
+        cmocka_unit_test(upn),
+        cmocka_unit_test(upn_truncated),
+        cmocka_unit_test(upn_parts),
+        cmocka_unit_test(upn_sid_in_header),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
 
     tests/vectors/make.py [NAME...]
 
-With names only those certificates are made again, and no PAC buffers.
+With names only those certificates are made again; "pac" stands for the PAC buffers.
 They are committed, so that the unit tests need neither, and so that what parses them was not written
 together with what made them. The private key is thrown away; no test looks at a signature. Needs
 openssl 3.0 and python3-samba.
@@ -261,6 +261,18 @@ organizationName=optional
     run("x509", "-in", folder / "cert.pem", "-outform", "DER", "-out", HERE / "cert" / (name + ".der"))
 
 
+def make_bare(folder, name):
+    """Version 1: no extensions at all."""
+    if not wanted(name):
+        return
+    (folder / "config").write_text(CONFIG)
+    subprocess.run(["openssl", "req", "-new", "-key", folder / "key", "-config", folder / "config",
+                    "-subj", "/O=Contoso/CN=phone", "-out", folder / "req.pem"], check=True)
+    subprocess.run(["openssl", "x509", "-req", "-in", folder / "req.pem", "-key", folder / "key",
+                    "-set_serial", "0x1001", "-days", "3650", "-outform", "DER",
+                    "-out", HERE / "cert" / (name + ".der")], check=True, stderr=subprocess.DEVNULL)
+
+
 def certificates():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -273,6 +285,7 @@ def certificates():
             make(folder, cert, ["extendedKeyUsage=clientAuth"], serial=serial)
         for cert, subject in ISSUERS.items():
             make(folder, cert, ["extendedKeyUsage=clientAuth"], subject=subject)
+        make_bare(folder, "version-1")
         # What a phone has: everything right. The serial number is that of KB5014754's example.
         make_dated(folder, "alice",
                    [SID_GENERATED, "subjectAltName=otherName:" + UPN_NAME + ";UTF8:alice@contoso.com",
@@ -320,7 +333,8 @@ def pac_buffers():
             member.rid, member.attributes = 513 + n, 7
             members.append(member)
         base.groups.count = groups
-        base.groups.rids = members
+        if text:  # else a null pointer
+            base.groups.rids = members
         if domain is not None:
             base.domain_sid = security.dom_sid(domain)
         sids = []
@@ -377,5 +391,5 @@ if __name__ == "__main__":
     for kind in ("cert", "pac"):
         (HERE / kind).mkdir(exist_ok=True)
     certificates()
-    if len(sys.argv) == 1:
+    if wanted("pac"):
         pac_buffers()
