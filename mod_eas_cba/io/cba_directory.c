@@ -52,8 +52,9 @@ struct cba_directory {
     struct cba_service *service;
     const char *domain; /* of SRV records; NULL: the servers are named */
 
-    pthread_mutex_t lock;  /* never held across traffic */
-    pthread_cond_t change; /* a slot came back, or a discovery ended */
+    pthread_mutex_t lock;      /* never held across traffic */
+    pthread_cond_t freed;      /* a slot came back */
+    pthread_cond_t discovered; /* a discovery ended */
 
     struct slot *slots; /* the array */
     struct slot *free;  /* connections first, the one used last on top */
@@ -64,9 +65,9 @@ struct cba_directory {
     struct server *order[SERVERS_MAX];
     size_t order_count;
     bool discovering;
-    int64_t discover_ms;          /* when to ask again */
-    enum cba_reason discovery;    /* how the last one ended */
-    struct cba_result discovered; /* and what it said */
+    int64_t discover_ms;       /* when to ask again */
+    enum cba_reason discovery; /* how the last one ended */
+    struct cba_result discovery_result;
 };
 
 /* --- making and ending --- */
@@ -145,7 +146,8 @@ static apr_status_t destroy(void *data)
         cba_host_destroy(directory->servers[i].host);
         free(directory->servers[i].name);
     }
-    pthread_cond_destroy(&directory->change);
+    pthread_cond_destroy(&directory->discovered);
+    pthread_cond_destroy(&directory->freed);
     pthread_mutex_destroy(&directory->lock);
     return APR_SUCCESS;
 }
@@ -159,11 +161,9 @@ static bool init_locks(struct cba_directory *directory)
         return false;
     }
     ok = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0 &&
-         pthread_mutex_init(&directory->lock, NULL) == 0;
-    if (ok && pthread_cond_init(&directory->change, &attr)) {
-        pthread_mutex_destroy(&directory->lock);
-        ok = false;
-    }
+         pthread_mutex_init(&directory->lock, NULL) == 0 &&
+         pthread_cond_init(&directory->freed, &attr) == 0 &&
+         pthread_cond_init(&directory->discovered, &attr) == 0;
     pthread_condattr_destroy(&attr);
     return ok;
 }
@@ -222,11 +222,12 @@ enum cba_reason cba_directory_create(apr_pool_t *pool, const struct cba_director
 /* --- waiting --- */
 
 /* Waits for a change; the lock is held before and after. False: the deadline is over. */
-static bool wait_change(struct cba_directory *directory, struct cba_deadline deadline)
+static bool wait_for(struct cba_directory *directory, pthread_cond_t *change,
+                     struct cba_deadline deadline)
 {
     struct timespec at = {(time_t)(deadline.at_ms / 1000), (long)(deadline.at_ms % 1000) * 1000000};
 
-    return pthread_cond_timedwait(&directory->change, &directory->lock, &at) != ETIMEDOUT;
+    return pthread_cond_timedwait(change, &directory->lock, &at) != ETIMEDOUT;
 }
 
 /* --- the pool --- */
@@ -242,13 +243,15 @@ static struct slot *slot_take(struct cba_directory *directory, struct cba_deadli
     struct slot *slot;
 
     pthread_mutex_lock(&directory->lock);
-    while (!directory->free && wait_change(directory, deadline)) {
+    while (!directory->free && wait_for(directory, &directory->freed, deadline)) {
         ;
     }
     /* What comes back in the last moment is for somebody who can still use it. */
     slot = cba_deadline_left_ms(deadline) > 0 ? directory->free : NULL;
     if (slot) {
         directory->free = slot->next;
+    } else if (directory->free) {
+        pthread_cond_signal(&directory->freed); /* it was meant for one who waits */
     }
     pthread_mutex_unlock(&directory->lock);
     return slot;
@@ -291,7 +294,7 @@ static void slot_give(struct cba_directory *directory, struct slot *slot)
         }
         slot->next = *at;
         *at = slot;
-        pthread_cond_broadcast(&directory->change);
+        pthread_cond_signal(&directory->freed);
         /* Those at the bottom are never used again after a busy hour, and would never end. */
         slot = slot_outlived(directory, now);
         pthread_mutex_unlock(&directory->lock);
@@ -354,13 +357,13 @@ static void discover(struct cba_directory *directory, struct cba_deadline deadli
         directory->order_count = kept;
     }
     directory->discovery = reason;
-    directory->discovered = result;
+    directory->discovery_result = result;
     directory->discover_ms =
         cba_deadline_clock_ms() + (kept > 0                     ? DISCOVERY_MS
                                    : directory->order_count > 0 ? DISCOVERY_AGAIN_MS
                                                                 : REST_MS);
     directory->discovering = false;
-    pthread_cond_broadcast(&directory->change);
+    pthread_cond_broadcast(&directory->discovered);
 }
 
 static enum cba_reason list_servers(struct cba_directory *directory, struct cba_deadline deadline,
@@ -372,7 +375,7 @@ static enum cba_reason list_servers(struct cba_directory *directory, struct cba_
     pthread_mutex_lock(&directory->lock);
     if (directory->domain) {
         while (directory->order_count == 0 && directory->discovering &&
-               wait_change(directory, deadline)) {
+               wait_for(directory, &directory->discovered, deadline)) {
             ;
         }
         if (!directory->discovering && cba_deadline_clock_ms() >= directory->discover_ms) {
@@ -385,7 +388,7 @@ static enum cba_reason list_servers(struct cba_directory *directory, struct cba_
         cba_result_set(result, "SRV records of %s: DNS did not answer in time", directory->domain);
         reason = CBA_R_DIR_TIMEOUT;
     } else if (list->count == 0) {
-        *result = directory->discovered;
+        *result = directory->discovery_result;
         reason = directory->discovery;
     }
     pthread_mutex_unlock(&directory->lock);
