@@ -49,7 +49,7 @@ def _play(stay):
             theatre.note()
         report = theatre.follow()
         if report is None:
-            screen.plain("\nbuild/demo: broke off; the reason is above")
+            screen.plain("\nbuild/demo: it ended before its story did")
             return 1
         _verdict(screen, report, time.time() - begin)
         if stay:

@@ -79,7 +79,7 @@ class Screen:
 
 
 def _fold(text, room):
-    """What of a text goes into a row, and the rest: broken at a blank, a comma, between two tags."""
+    """What of a text goes into a row, and the rest: broken at a blank, a comma, between tags."""
     if len(text) <= room:
         return text, ""
     at = max(text.rfind(" ", 0, room + 1), text.rfind(",", 0, room) + 1,

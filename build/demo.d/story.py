@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happens inside: the bench of the integration tests is brought up, a phone is played, and each
-step is told and compared with what it has to be.
+"""What happens inside: the bench of the integration tests is brought up, a phone is played, and
+each step is told and compared with what it has to be.
 
 Runs in the namespaces that lab/namespace.py makes; started by stage.py, which copies the output.
 """
@@ -116,7 +116,7 @@ class Story:
         wait_until(lambda: "resuming normal operations" in self.gateway.error_log.text(),
                    "the gateway's first log lines")
 
-    # ---- telling ----------------------------------------------------------------------------------
+    # ---- telling ---------------------------------------------------------------------------------
 
     def expect(self, what, got, wanted):
         """Notes a difference; it is told below the step."""
@@ -158,7 +158,7 @@ class Story:
                 if entry.number or entry.serious:
                     self.screen.plain("     | " + entry.line)
 
-    # ---- a phone that works -------------------------------------------------------------------------
+    # ---- a phone that works ----------------------------------------------------------------------
 
     def good_phone(self):
         """OPTIONS, Provision, FolderSync, SendMail, Ping."""
@@ -276,7 +276,7 @@ class Story:
         return self._tell(answer, access, _xml(answer.body),
                           "held for %.1f s, then: new mail in folder 5" % answer.seconds)
 
-    # ---- phones that must not get in --------------------------------------------------------------
+    # ---- phones that must not get in -------------------------------------------------------------
 
     def bad_phones(self):
         """Each is refused, by number and status, and Exchange hears nothing of it."""
@@ -352,7 +352,7 @@ class Story:
             ("answer", "no HTTP status; TLS alert: %s" % (alert[1].strip() if alert else "none")),
             ("mod_ssl's log", said)]
 
-    # ---- for those who go on by hand ------------------------------------------------------------------
+    # ---- for those who go on by hand -------------------------------------------------------------
 
     def report(self):
         """What the outside is told; with the files that the commands there name."""
@@ -363,15 +363,14 @@ class Story:
             shown.write(folder)
         with open(folder + "/foldersync.wbxml", "wb") as file:
             file.write(wbxml.folder_sync())
+        logs = (("gateway's log", self.gateway.error_log), ("", self.gateway.access_log),
+                ("Exchange's log", self.bench.cas1.log), ("AD's log", self.bench.directory.log))
         return {
             "steps": self.steps, "differed": self.differed, "folder": folder,
             "phones": [shown.file for shown in self.phones],
             "url": "https://%s%s" % (self.gateway.name, PATH),
             "query": self.phone.query("FolderSync").partition("?")[2],
-            "logs": [["gateway's log", os.path.relpath(self.gateway.error_log.path, self.bench.folder)],
-                     ["", os.path.relpath(self.gateway.access_log.path, self.bench.folder)],
-                     ["Exchange's log", os.path.relpath(self.bench.cas1.log.path, self.bench.folder)],
-                     ["AD's log", os.path.relpath(self.bench.directory.log.path, self.bench.folder)]],
+            "logs": [[label, os.path.relpath(log.path, self.bench.folder)] for label, log in logs],
         }
 
 
