@@ -1008,6 +1008,28 @@ def test_evidence_of_another_account(bench, start, serve):
     assert answer.reason == "KRB_OTHER" and "modified" in answer.detail, answer
 
 
+@pytest.mark.parametrize("step", ["self", "proxy"])
+def test_ticket_without_aes(bench, start, serve, step):
+    """A KDC that gives an RC4 ticket although AES was asked for."""
+    seen = []
+
+    def weaken(request, reply):
+        if request[4] != 0x6c:
+            return reply
+        seen.append(reply)
+        if len(seen) == 1 and step == "proxy":
+            return reply
+        whole = [whole for tag, whole, _ in fields(reply, 0x6d) if tag == 0xa5][0]
+        aes, rc4 = (der.explicit(3, der.sequence(der.explicit(0, der.integer(enctype)), b"\xa1"))
+                    [4:] for enctype in (18, 23))
+        assert whole.count(aes) == 1
+        return reply.replace(whole, whole.replace(aes, rc4))
+    harness = start(kdcs=[serve(relay(bench.directory.address, weaken, without_fast)).name])
+    answer = delegate(harness)
+    assert answer.reason == "KRB_ENCTYPE" and "encryption type 23" in answer.detail, answer
+    assert len(seen) == (1 if step == "self" else 2)
+
+
 def test_kdc_without_fast(bench, start, serve):
     harness = start(kdcs=[serve(relay(bench.directory.address,
                                       request_change=without_fast)).name])
