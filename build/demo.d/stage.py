@@ -2,8 +2,8 @@
 """The namespaces in which everything runs, seen from outside.
 
 All files and processes of the demo live in a mount, network and process namespace (that of
-lab/namespace.py) and end with its first process.  Outside there is one folder, STATE, for as long as
-it runs.
+lab/namespace.py) and end with its first process.  Outside there is one folder, STATE, for as long
+as it runs.
 """
 import fcntl
 import json
