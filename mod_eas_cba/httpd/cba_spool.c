@@ -267,6 +267,8 @@ static void take_over(struct cba_spool *spool)
         ap_remove_input_filter(r->input_filters);
     }
     ap_add_input_filter_handle(spool_filter, spool, r, r->connection);
+    /* Nobody has sent "100 Continue" for an empty body; the back end is not to be asked for it. */
+    r->expecting_100 = 0;
     if (spool->in_memory + spool->on_disk || apr_table_get(r->headers_in, "Content-Length") ||
         apr_table_get(r->headers_in, "Transfer-Encoding")) {
         apr_table_unset(r->headers_in, "Transfer-Encoding");
