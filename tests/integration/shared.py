@@ -78,9 +78,13 @@ class Untouched:
 
 def resting(bench, **knobs):
     """A gateway that has said all that it says at start."""
-    made = bench.gateway(**knobs)
-    wait_until(lambda: "resuming normal operations" in made.error_log.text(0), "httpd at rest")
-    return made
+    return settled(bench.gateway(**knobs))
+
+
+def settled(server):
+    """httpd reads its configuration twice, and listens after the first time."""
+    wait_until(lambda: "resuming normal operations" in server.error_log.text(0), "httpd at rest")
+    return server
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +130,7 @@ def refused(request, untouched, expect):
     def check(answer, number, status, server=None):
         server = server or request.getfixturevalue("site")
         expect(number)
-        assert (answer.status, answer.error) == (status, "")
+        assert answer.status == status and answer.error == "", str(answer)
         bare(answer)
         untouched.check()
         assert set(server.numbers()) - {_READY} == {number}
