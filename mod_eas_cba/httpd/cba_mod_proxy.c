@@ -6,6 +6,11 @@
 
 #include "cba_conf.h"
 
+/* The mod_proxy that this module was compiled for. Set by a test that plays another one. */
+#ifndef CBA_PROXY_MINOR
+#define CBA_PROXY_MINOR MODULE_MAGIC_NUMBER_MINOR
+#endif
+
 typedef int scheme_handler_fn(request_rec *r, proxy_worker *worker, proxy_server_conf *conf,
                               char *url, const char *proxyname, apr_port_t proxyport);
 typedef void hook_fn(scheme_handler_fn *handler, const char *const *before,
@@ -46,7 +51,7 @@ bool cba_mod_proxy_attach(apr_pool_t *pconf, scheme_handler_fn *handler)
         return false;
     }
     is_ours = proxy->version == MODULE_MAGIC_NUMBER_MAJOR &&
-              proxy->minor_version == MODULE_MAGIC_NUMBER_MINOR;
+              proxy->minor_version == CBA_PROXY_MINOR;
     /* mod_proxy_http is at APR_HOOK_FIRST: with the same place, the order of LoadModule would
      * decide. */
     hook(handler, NULL, NULL, APR_HOOK_REALLY_FIRST);

@@ -1,11 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
 """The leg to Exchange: balancer and fail-over, the back end's certificate, what a refusal leaves behind."""
+import contextlib
 import os
 import socket
+import ssl
+import threading
 
 import pytest
 
 from lab import namespace
+
+@contextlib.contextmanager
+def deaf(bench):
+    """A back end in the place of cas5 that shows a good certificate and reads nothing after it."""
+    name = namespace.host("cas5")
+    certificate = bench.servers.issue(name, dns=name, eku=("serverAuth",), key="server")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.chain, certificate.key)
+    kept = []
+    with socket.create_server((namespace.address("cas5"), 443)) as listening:
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    kept.append(context.wrap_socket(listening.accept()[0], server_side=True))
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for connection in kept:
+                connection.close()
+
 
 def user_of(answer):
     return answer.status, answer.user
@@ -93,3 +120,32 @@ def test_back_end_that_hangs_in_the_handshake_is_left_out(gateway, cas1, phone):
             (200, "alice@CONTOSO.TEST")] * 3
     assert "2" in {line["EAS_ATTEMPTS"] for line in one.access(3)}
     assert len(cas1.requests()) == 3
+
+
+@pytest.mark.eas("EAS0044", "EAS0707")
+def test_back_end_that_reads_no_body(gateway, phone, bench):
+    gateway(target="https://cas5.contoso.test timeout=1")
+    with deaf(bench):
+        assert phone("alice").command("SendMail", os.urandom(8000000)).status == 504
+
+
+REWRITTEN = {"http": ("http://cas1.contoso.test/", "EAS0704"),
+             "address": ("https://[::1]/", "EAS0708"),
+             "no worker": ("https://cas1.contoso.test/Microsoft-Server-ActiveSync", None)}
+
+
+@pytest.mark.parametrize("case", REWRITTEN)
+def test_target_that_no_check_of_the_configuration_sees(gateway, cas1, phone, expect, case):
+    """A rewrite rule may compute its target: what comes of it is judged before a token is made."""
+    target, number = REWRITTEN[case]
+    expect.maybe("EAS0022")
+    one = gateway(modules=["rewrite"], vhost=[
+        "SetEnvIf Request_URI . target=" + target, "RewriteEngine On",
+        "RewriteRule ^ %{ENV:target} [P]"])
+    answer = phone("alice").folder_sync()
+    if number:
+        expect(number)
+        assert answer.status == 502 and cas1.records() == []
+    else:
+        assert user_of(answer) == (200, "alice@CONTOSO.TEST")
+        assert one.access()[0]["EAS_SPN"] == "HTTP/cas1.contoso.test"
