@@ -1030,6 +1030,23 @@ def test_ticket_without_aes(bench, start, serve, step):
     assert len(seen) == (1 if step == "self" else 2)
 
 
+def test_ticket_of_another_client(bench, start, serve):
+    """The answer to S4U2Proxy names somebody else than the evidence."""
+    seen = []
+
+    def rename(request, reply):
+        if request[4] != 0x6c:
+            return reply
+        seen.append(reply)
+        if len(seen) == 1:
+            return reply
+        whole = [whole for tag, whole, _ in fields(reply, 0x6d) if tag == 0xa4][0]
+        return reply.replace(whole, whole.replace(b"alice", b"malic"))
+    harness = start(kdcs=[serve(relay(bench.directory.address, rename, without_fast)).name])
+    answer = delegate(harness)
+    assert answer.reason == "KRB_CLIENT_NAME" and len(seen) == 2, answer
+
+
 def test_kdc_without_fast(bench, start, serve):
     harness = start(kdcs=[serve(relay(bench.directory.address,
                                       request_change=without_fast)).name])
