@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A mod_proxy that this module was not compiled for: its struct is not copied, so no back-end connection
+is kept.  Played by a module that was compiled for another one; an older httpd is not to be had here."""
+import glob
+import os
+import re
+import subprocess
+import urllib.parse
+
+import pytest
+
+from lab import module
+from lab.process import run
+
+ALICE = (200, "alice@CONTOSO.TEST")
+NOT_OURS = "EAS0049"
+
+
+@pytest.fixture(scope="module")
+def estranged(bench):
+    """Path of the module, compiled for a mod_proxy that no httpd has."""
+    path = os.path.join(bench.folder, "estranged.so")
+    top = os.path.join(module.TOP, "mod_eas_cba")
+    sources = glob.glob(top + "/*/*.c") + [top + "/mod_eas_cba.c"]
+    includes = ["-I%s/%s" % (top, floor) for floor in ("core", "io", "httpd")]
+    packages = ["krb5", "krb5-gssapi", "libssl", "libcrypto", "apr-1", "apr-util-1"]
+    flags, libraries = (run("pkg-config", kind, *packages).stdout.split()
+                        for kind in ("--cflags", "--libs"))
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O0", "-std=gnu11", "-D_GNU_SOURCE",
+                    "-DCBA_PROXY_MINOR=1", "-I" + module.apxs("INCLUDEDIR"), *includes, *flags,
+                    "-o", path, *sources, "-lldap", "-llber", "-lresolv", *libraries], check=True)
+    return path
+
+
+def seen(answer):
+    return answer.status, answer.user
+
+
+@pytest.mark.eas(NOT_OURS)
+def test_no_back_end_connection_is_kept(gateway, keeper, phone, estranged):
+    gateway(binary=estranged, target=keeper.url + " timeout=3600")
+    with phone("alice").connect() as alice, phone("bob").connect() as bob:
+        for _ in range(3):
+            assert seen(alice.command("Sync")) == ALICE
+            assert seen(bob.command("Sync")) == (200, "bob@CONTOSO.TEST")
+    report = keeper.report()
+    assert report["connections"] == report["requests"] == report["tokens"] == 6
+    assert report["foreign_requests"] == 0
+
+
+@pytest.mark.eas(NOT_OURS)
+def test_balancer(gateway, cas1, phone, estranged):
+    gateway(binary=estranged, backends=["cas5", "cas1"])
+    assert [seen(phone("alice").folder_sync()) for _ in range(3)] == [ALICE] * 3
+
+
+MANAGER = "/balancer-manager"
+GROWING = """<Proxy balancer://growing>
+  BalancerMember https://cas5.contoso.test timeout=3600 status=D
+  ProxySet growth=2
+</Proxy>"""
+
+
+@pytest.mark.eas(NOT_OURS, "EAS0709")
+def test_member_added_at_run_time_keeps_connections_and_gets_no_token(
+        gateway, cas1, phone, estranged):
+    """balancer-manager makes workers after the processes have started: their pools are shared."""
+    gateway(binary=estranged, processes=1, server=GROWING, target="balancer://growing", after=[
+        "<Location %s>" % MANAGER, "  SetHandler balancer-manager", "</Location>"])
+    page = phone(None).request("GET", MANAGER).body.decode()
+    nonce = re.search(r"nonce=([0-9a-f-]{36})", page).group(1)
+    member = "https://cas1.contoso.test"
+    for form in ({"b_nwrkr": member, "b_wyes": "1"}, {"w": member, "w_status_D": "0", "w_lf": "1"}):
+        phone(None).request("POST", MANAGER, headers={
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Referer": "https://mail.contoso.test" + MANAGER},
+            body=urllib.parse.urlencode({"b": "growing", "nonce": nonce, **form}).encode())
+    answer = phone("alice").folder_sync()
+    assert answer.status == 502 and cas1.records() == []
