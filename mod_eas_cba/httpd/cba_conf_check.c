@@ -6,7 +6,6 @@
 #include <http_log.h>
 
 #include "cba_conf.h"
-#include "cba_conf_file.h"
 #include "cba_conf_rule.h"
 #include "cba_conf_worker.h"
 
@@ -26,14 +25,11 @@ static void check_places(struct cba_findings *findings, const struct cba_scope *
     }
 }
 
-static void check_case(apr_pool_t *pool, struct cba_findings *findings,
-                       const struct cba_scope *server, const struct cba_scope *section)
+static void check_case(const struct cba_case *c)
 {
-    const struct cba_case c = {pool, findings, server, section};
-
-    cba_rule_front(&c);
-    cba_rule_back(&c);
-    cba_rule_files(&c);
+    cba_rule_front(c);
+    cba_rule_back(c);
+    cba_rule_files(c);
 }
 
 static bool speaks_tls(apr_pool_t *pool, const struct cba_scope *server)
@@ -41,39 +37,39 @@ static bool speaks_tls(apr_pool_t *pool, const struct cba_scope *server)
     return cba_directive_says(pool, cba_server_last(server, "SSLEngine"), "on");
 }
 
-/* A section of the main server applies to every virtual host; those without TLS refuse at run time. */
-static void check_for_all(apr_pool_t *pool, struct cba_findings *findings,
-                          const struct cba_scope *top, const struct cba_scope *section)
+/* A section of the main server applies to every virtual host; those without TLS refuse at run
+ * time. */
+static void check_for_all(struct cba_case c)
 {
+    const struct cba_scope *top = c.server;
     int checked = 0;
 
     for (int i = -1; i < top->parts->nelts; i++) {
-        const struct cba_scope *server = i < 0 ? top : SCOPE_AT(top->parts, i);
-
-        if ((i < 0 || server->kind == CBA_SCOPE_VHOST) && speaks_tls(pool, server)) {
-            check_case(pool, findings, server, section);
+        c.server = i < 0 ? top : SCOPE_AT(top->parts, i);
+        if ((i < 0 || c.server->kind == CBA_SCOPE_VHOST) && speaks_tls(c.pool, c.server)) {
+            check_case(&c);
             checked++;
         }
     }
     if (!checked) {
-        check_case(pool, findings, top, section);
+        c.server = top;
+        check_case(&c);
     }
 }
 
-static void check_server(apr_pool_t *pool, struct cba_findings *findings,
-                         const struct cba_scope *server)
+/* c has no section yet. */
+static void check_server(struct cba_case c)
 {
-    for (int i = 0; i < server->parts->nelts; i++) {
-        const struct cba_scope *part = SCOPE_AT(server->parts, i);
-
-        check_places(findings, part);
-        if (part->kind != CBA_SCOPE_LOCATION || !cba_section_is_protected(pool, part)) {
+    for (int i = 0; i < c.server->parts->nelts; i++) {
+        c.section = SCOPE_AT(c.server->parts, i);
+        check_places(c.findings, c.section);
+        if (c.section->kind != CBA_SCOPE_LOCATION || !cba_section_is_protected(c.pool, c.section)) {
             continue;
         }
-        if (server->kind == CBA_SCOPE_MAIN) {
-            check_for_all(pool, findings, server, part);
+        if (c.server->kind == CBA_SCOPE_MAIN) {
+            check_for_all(c);
         } else {
-            check_case(pool, findings, server, part);
+            check_case(&c);
         }
     }
 }
@@ -81,6 +77,8 @@ static void check_server(apr_pool_t *pool, struct cba_findings *findings,
 int cba_conf_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     struct cba_findings findings;
+    struct cba_user user;
+    struct cba_case c = {.pool = ptemp, .findings = &findings, .user = &user};
     const struct cba_scope *top;
 
     (void)pconf;
@@ -89,11 +87,14 @@ int cba_conf_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
         return OK;
     }
     cba_findings_begin(&findings, ptemp);
+    user = cba_user_of_httpd(ptemp);
     top = cba_conf_tree_read(ptemp, s, ap_conftree);
-    check_server(ptemp, &findings, top);
+    c.server = top;
+    check_server(c);
     for (int i = 0; i < top->parts->nelts; i++) {
-        if (SCOPE_AT(top->parts, i)->kind == CBA_SCOPE_VHOST) {
-            check_server(ptemp, &findings, SCOPE_AT(top->parts, i));
+        c.server = SCOPE_AT(top->parts, i);
+        if (c.server->kind == CBA_SCOPE_VHOST) {
+            check_server(c);
         }
     }
     return findings.errors ? HTTP_INTERNAL_SERVER_ERROR : OK;
@@ -111,7 +112,7 @@ apr_status_t cba_conf_spool_prepare(apr_pool_t *ptemp, server_rec *s)
 
         if (conf->protects && !cba_srv_spool_dir(conf)) {
             path = cba_conf_spool_path(ptemp, conf);
-            wrong = cba_file_make_directory(ptemp, &user, path);
+            wrong = cba_file_make_directory(&user, path);
             if (wrong) {
                 ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
                              "%s: no EASCertAuthSpool, the default is %s: %s (%s); to do: %s",

@@ -26,10 +26,11 @@ struct answer {
 
 struct cba_user cba_user_of_httpd(apr_pool_t *pool)
 {
-    struct cba_user user = {.uid = geteuid(), .gid = getegid(), .root = ""};
+    struct cba_user user = {.pool = pool, .uid = geteuid(), .gid = getegid(), .root = ""};
     char *buffer = apr_palloc(pool, PASSWD_BYTES);
     struct passwd passwd, *found = NULL;
 
+    user.tried = apr_hash_make(pool);
     if (user.uid == 0 && ap_find_linked_module("mod_unixd.c")) {
         user.uid = ap_unixd_config.user_id;
         user.gid = ap_unixd_config.group_id;
@@ -44,16 +45,17 @@ struct cba_user cba_user_of_httpd(apr_pool_t *pool)
     return user;
 }
 
-const char *cba_user_show(apr_pool_t *pool, const struct cba_user *user)
+/* "user www-data (uid 33)" */
+static const char *shown(const struct cba_user *user)
 {
-    return apr_psprintf(pool, "user %s (uid %lu)", user->name ? user->name : "without a name",
+    return apr_psprintf(user->pool, "user %s (uid %lu)", user->name ? user->name : "without a name",
                         (unsigned long)user->uid);
 }
 
 /* Where the path is for a child of httpd. */
-static char *path_in_root(apr_pool_t *pool, const struct cba_user *user, const char *path)
+static char *path_in_root(const struct cba_user *user, const char *path)
 {
-    return apr_pstrcat(pool, user->root, path, NULL);
+    return apr_pstrcat(user->pool, user->root, path, NULL);
 }
 
 /* As httpd's own children do it; irrevocable. */
@@ -71,14 +73,15 @@ static bool become(const struct cba_user *user)
     return !setuid(user->uid) && geteuid() == user->uid;
 }
 
-/* Walks the path as this process. */
-static struct answer try_path(char *path, enum cba_file_need need)
+/* Walks the path as this process, from where the user's root ends: chroot() is called as root. */
+static struct answer try_path(const struct cba_user *user, char *path, enum cba_file_need need)
 {
     struct answer answer = {.len = strlen(path)};
     struct stat info;
     int rights = need == CBA_FILE_READ ? R_OK : W_OK | X_OK;
 
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+    for (char *slash = strchr(path + strlen(user->root) + 1, '/'); slash;
+         slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         answer.error = faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) ? errno : 0;
         answer.len = (size_t)(slash - path);
@@ -124,7 +127,7 @@ static bool ask_child(const struct cba_user *user, char *path, enum cba_file_nee
     child = fork();
     if (child == 0) {
         if (become(user)) {
-            *answer = try_path(path, need);
+            *answer = try_path(user, path, need);
             _exit(write(ends[1], answer, sizeof *answer) == (ssize_t)sizeof *answer ? 0 : 1);
         }
         _exit(1);
@@ -137,31 +140,43 @@ static bool ask_child(const struct cba_user *user, char *path, enum cba_file_nee
     return good;
 }
 
-const char *cba_file_obstacle(apr_pool_t *pool, const struct cba_user *user, const char *path,
-                              enum cba_file_need need)
+static const char *obstacle(const struct cba_user *user, char *path, enum cba_file_need need)
 {
     char text[128];
-    char *inside = path_in_root(pool, user, path);
     struct answer answer;
 
-    if (inside[0] != '/' || strlen(inside) >= PATH_MAX) {
-        return apr_psprintf(pool, "%s is no absolute path or too long a one", inside);
+    if (path[0] != '/' || strlen(path) >= PATH_MAX) {
+        return apr_psprintf(user->pool, "%s is no absolute path or too long a one", path);
     }
-    if (!ask_child(user, inside, need, &answer)) {
-        return apr_psprintf(pool, "it could not be tried as %s", cba_user_show(pool, user));
+    if (!ask_child(user, path, need, &answer)) {
+        return apr_psprintf(user->pool, "it could not be tried as %s", shown(user));
     }
     if (!answer.error) {
-        return NULL;
+        return "";
     }
-    return apr_psprintf(pool, "%s at %.*s for %s", apr_strerror(answer.error, text, sizeof text),
-                        (int)answer.len, inside, cba_user_show(pool, user));
+    return apr_psprintf(user->pool, "%s at %.*s for %s",
+                        apr_strerror(answer.error, text, sizeof text), (int)answer.len, path,
+                        shown(user));
 }
 
-bool cba_file_is_exposed(apr_pool_t *pool, const struct cba_user *user, const char *path)
+const char *cba_file_obstacle(struct cba_user *user, const char *path, enum cba_file_need need)
+{
+    const char *key = apr_psprintf(user->pool, "%d%s", (int)need, path);
+    const char *answer = apr_hash_get(user->tried, key, APR_HASH_KEY_STRING);
+
+    if (!answer) {
+        answer = obstacle(user, path_in_root(user, path), need);
+        apr_hash_set(user->tried, key, APR_HASH_KEY_STRING, answer);
+    }
+    return *answer ? answer : NULL;
+}
+
+bool cba_file_is_exposed(const struct cba_user *user, const char *path)
 {
     struct stat info;
 
-    return !stat(path_in_root(pool, user, path), &info) && (info.st_mode & (S_IROTH | S_IWOTH));
+    return !stat(path_in_root(user, path), &info) && S_ISREG(info.st_mode) &&
+           (info.st_mode & (S_IROTH | S_IWOTH));
 }
 
 /* The directory behind fd, with fd's owner being the user, root or us. */
@@ -184,22 +199,22 @@ static const char *take_over(int fd, const struct cba_user *user)
     return NULL;
 }
 
-const char *cba_file_make_directory(apr_pool_t *pool, const struct cba_user *user, const char *path)
+const char *cba_file_make_directory(const struct cba_user *user, const char *path)
 {
-    const char *inside = path_in_root(pool, user, path), *wrong;
+    const char *inside = path_in_root(user, path), *wrong;
     char text[128];
     int fd;
 
     if (mkdir(inside, 0700) && errno != EEXIST) {
-        return apr_psprintf(pool, "%s cannot be made: %s", inside,
+        return apr_psprintf(user->pool, "%s cannot be made: %s", inside,
                             apr_strerror(errno, text, sizeof text));
     }
     fd = open(inside, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
-        return apr_psprintf(pool, "%s cannot be opened as a directory: %s", inside,
+        return apr_psprintf(user->pool, "%s cannot be opened as a directory: %s", inside,
                             apr_strerror(errno, text, sizeof text));
     }
     wrong = take_over(fd, user);
     close(fd);
-    return wrong ? apr_psprintf(pool, "%s: %s", inside, wrong) : NULL;
+    return wrong ? apr_psprintf(user->pool, "%s: %s", inside, wrong) : NULL;
 }

@@ -7,6 +7,7 @@
 #ifndef CBA_CONF_RULE_H
 #define CBA_CONF_RULE_H
 
+#include "cba_conf_file.h"
 #include "cba_conf_finding.h"
 
 /* One protected section in one server that it applies to. */
@@ -15,6 +16,7 @@ struct cba_case {
     struct cba_findings *findings;
     const struct cba_scope *server;  /* whose requests are judged */
     const struct cba_scope *section; /* of this server or of the main server */
+    struct cba_user *user;           /* who reads the files */
 };
 
 /* TLS, client certificates, other modules' authentication, caches and filters in front. */

@@ -141,37 +141,31 @@ static void check_workers(const struct cba_case *c)
 
 /* --- TLS to the back end --- */
 
-/* The last directive of that name in each <Proxy> of the server, whichever back end it is for:
- * calls fn. Returns how many there are. */
-static int each_proxy(const struct cba_case *c, const char *name,
-                      void (*fn)(const struct cba_case *c, const struct cba_directive *d))
+/* Calls fn with the last directive of that name in each <Proxy> of the server, whichever back end it
+ * is for. */
+static void each_proxy(const struct cba_case *c, const char *name,
+                       void (*fn)(const struct cba_case *c, const struct cba_directive *d))
 {
     const apr_array_header_t *sections = cba_sections_of(c->pool, c->server, CBA_SCOPE_PROXY);
-    int count = 0;
 
     for (int i = 0; i < sections->nelts; i++) {
         const struct cba_directive *last = cba_scope_last(SECTION_AT(sections, i), name);
 
         if (last) {
             fn(c, last);
-            count++;
         }
     }
-    return count;
 }
 
-static void nothing(const struct cba_case *c, const struct cba_directive *d)
-{
-    (void)c;
-    (void)d;
-}
-
-static bool is_on_in_a_proxy(const struct cba_case *c, const char *name)
+/* Does one of those <Proxy> sections have this directive, with this first word unless it is NULL? */
+static bool is_in_a_proxy(const struct cba_case *c, const char *name, const char *word)
 {
     const apr_array_header_t *sections = cba_sections_of(c->pool, c->server, CBA_SCOPE_PROXY);
 
     for (int i = 0; i < sections->nelts; i++) {
-        if (cba_directive_says(c->pool, cba_scope_last(SECTION_AT(sections, i), name), "on")) {
+        const struct cba_directive *last = cba_scope_last(SECTION_AT(sections, i), name);
+
+        if (last && (!word || cba_directive_says(c->pool, last, word))) {
             return true;
         }
     }
@@ -182,7 +176,7 @@ static void check_proxy_engine(const struct cba_case *c)
 {
     const struct cba_directive *engine = cba_server_last(c->server, "SSLProxyEngine");
 
-    if (cba_directive_says(c->pool, engine, "on") || is_on_in_a_proxy(c, "SSLProxyEngine")) {
+    if (cba_directive_says(c->pool, engine, "on") || is_in_a_proxy(c, "SSLProxyEngine", "on")) {
         return;
     }
     if (engine) {
@@ -217,8 +211,8 @@ static void check_proxy_ca(const struct cba_case *c)
 {
     if (!cba_server_last(c->server, "SSLProxyCACertificateFile") &&
         !cba_server_last(c->server, "SSLProxyCACertificatePath") &&
-        !each_proxy(c, "SSLProxyCACertificateFile", nothing) &&
-        !each_proxy(c, "SSLProxyCACertificatePath", nothing)) {
+        !is_in_a_proxy(c, "SSLProxyCACertificateFile", NULL) &&
+        !is_in_a_proxy(c, "SSLProxyCACertificatePath", NULL)) {
         cba_findings_add_missing(c->findings, CBA_R_CONF_PROXY_CA, "SSLProxyCACertificateFile",
                                  c->server, c->section);
     }
@@ -290,7 +284,8 @@ static bool is_twin(const struct cba_case *c, const struct cba_mapping *other,
         return meeting == CBA_MEET_COVERS && !shadowed &&
                strlen(other->path) < strlen(c->section->name);
     }
-    return cba_url_meets(c->pool, theirs, mine) && !(shadowed && cba_url_begins(mine, theirs));
+    return cba_url_meets(c->pool, theirs, mine) && cba_mapping_may_reach(c->pool, other, mine) &&
+           !(shadowed && cba_url_begins(mine, theirs));
 }
 
 static void check_twins(const struct cba_case *c, const apr_array_header_t *others)
@@ -317,7 +312,7 @@ static void check_twins(const struct cba_case *c, const apr_array_header_t *othe
  * URLs? */
 static bool inherits_protection(const struct cba_case *c, const struct cba_scope *section)
 {
-    const struct cba_case of = {c->pool, c->findings, c->server, section};
+    const struct cba_case of = {c->pool, c->findings, c->server, section, c->user};
 
     return cba_directive_says(c->pool, cba_case_last(&of, "EASCertAuth", false), "On");
 }

@@ -5,7 +5,6 @@
 #include <krb5.h>
 
 #include "cba_conf.h"
-#include "cba_conf_file.h"
 
 #define KEYTAB_NAME_MAX 4096
 
@@ -28,15 +27,15 @@ static void add(const struct cba_case *c, enum cba_reason reason, const struct n
     }
 }
 
-static void check_file(const struct cba_case *c, const struct cba_user *user,
-                       const struct named *file, enum cba_reason reason, bool is_secret)
+static void check_file(const struct cba_case *c, const struct named *file, enum cba_reason reason,
+                       bool is_secret)
 {
-    const char *obstacle = cba_file_obstacle(c->pool, user, file->path, CBA_FILE_READ);
+    const char *obstacle = cba_file_obstacle(c->user, file->path, CBA_FILE_READ);
 
     if (obstacle) {
         add(c, reason, file, obstacle);
     }
-    if (is_secret && cba_file_is_exposed(c->pool, user, file->path)) {
+    if (is_secret && cba_file_is_exposed(c->user, file->path)) {
         add(c, CBA_R_CONF_EXPOSED, file, NULL);
     }
 }
@@ -74,7 +73,7 @@ static const char *default_keytab(apr_pool_t *pool, const char **wrong)
     return name && name[0] == '/' ? name : NULL;
 }
 
-static void check_keytab(const struct cba_case *c, const struct cba_user *user)
+static void check_keytab(const struct cba_case *c)
 {
     const char *wrong = NULL;
     struct named file = {cba_server_last(c->server, "EASCertAuthKeytab"),
@@ -84,7 +83,7 @@ static void check_keytab(const struct cba_case *c, const struct cba_user *user)
         file.path = default_keytab(c->pool, &wrong);
     }
     if (file.path) {
-        check_file(c, user, &file, CBA_R_CONF_KEYTAB, true);
+        check_file(c, &file, CBA_R_CONF_KEYTAB, true);
     } else if (wrong) {
         file.path = "unknown";
         add(c, CBA_R_CONF_KEYTAB, &file, wrong);
@@ -94,7 +93,6 @@ static void check_keytab(const struct cba_case *c, const struct cba_user *user)
 void cba_rule_files(const struct cba_case *c)
 {
     const struct cba_srv_conf *conf = cba_conf_srv(c->server->server);
-    const struct cba_user user = cba_user_of_httpd(c->pool);
     const struct named ca = {cba_server_last(c->server, "EASCertAuthLDAPCA"),
                              cba_srv_ldap_ca(conf)};
     const struct named password = {cba_server_last(c->server, "EASCertAuthLDAPBind"),
@@ -103,15 +101,15 @@ void cba_rule_files(const struct cba_case *c)
                                 cba_srv_spool_dir(conf)};
     const char *obstacle;
 
-    check_keytab(c, &user);
+    check_keytab(c);
     if (ca.path) {
-        check_file(c, &user, &ca, CBA_R_CONF_SECRET_FILE, false);
+        check_file(c, &ca, CBA_R_CONF_SECRET_FILE, false);
     }
     if (password.path && *password.path) {
-        check_file(c, &user, &password, CBA_R_CONF_SECRET_FILE, true);
+        check_file(c, &password, CBA_R_CONF_SECRET_FILE, true);
     }
     if (spool.path) {
-        obstacle = cba_file_obstacle(c->pool, &user, spool.path, CBA_FILE_DIRECTORY);
+        obstacle = cba_file_obstacle(c->user, spool.path, CBA_FILE_DIRECTORY);
         if (obstacle) {
             add(c, CBA_R_CONF_SPOOL, &spool, obstacle);
         }

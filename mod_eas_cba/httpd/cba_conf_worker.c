@@ -2,6 +2,7 @@
 #include "cba_conf_worker.h"
 
 #include <apr_fnmatch.h>
+#include <apr_lib.h>
 #include <apr_strings.h>
 
 #define DIRECTIVE_AT(list, i) (&APR_ARRAY_IDX(list, i, const struct cba_directive))
@@ -242,6 +243,47 @@ const char *cba_mapping_target(apr_pool_t *pool, const struct cba_mapping *mappi
         }
     }
     return mapping->url;
+}
+
+/* What stands in the n-th parenthesis of a regular expression, if that is nothing but words with '|'
+ * between them; otherwise NULL. */
+static char *words_of_group(apr_pool_t *pool, const char *pattern, int n)
+{
+    size_t len;
+
+    for (const char *p = pattern; *p; p++) {
+        if (*p == '\\' && p[1]) {
+            p++;
+        } else if (*p == '(' && p[1] != '?' && --n == 0) {
+            len =
+                strspn(p + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_|");
+            return len > 0 && p[1 + len] == ')' ? apr_pstrndup(pool, p + 1, len) : NULL;
+        }
+    }
+    return NULL;
+}
+
+bool cba_mapping_may_reach(apr_pool_t *pool, const struct cba_mapping *mapping, const char *target)
+{
+    const struct cba_scope *in = mapping->from->scope;
+    const char *pattern = mapping->is_pattern ? mapping->path : in->is_pattern ? in->name : NULL;
+    size_t known = strcspn(mapping->url, "$");
+    char *words, *state;
+
+    if (!pattern || !apr_isdigit(mapping->url[known] ? mapping->url[known + 1] : 0) ||
+        known > strlen(target)) {
+        return true;
+    }
+    words = words_of_group(pool, pattern, mapping->url[known + 1] - '0');
+    if (!words) {
+        return true;
+    }
+    for (char *word = apr_strtok(words, "|", &state); word; word = apr_strtok(NULL, "|", &state)) {
+        if (!ap_cstr_casecmpn(target + known, word, strlen(word))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool is_balancer(const char *url)
