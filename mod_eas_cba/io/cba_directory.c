@@ -447,8 +447,7 @@ static bool others_may_do_better(const struct cba_directory *directory, enum cba
     case CBA_R_KRB_SPN_UNKNOWN: /* the ldap/ SPN of this server */
     case CBA_R_KRB_ENCTYPE:
     case CBA_R_KRB_TOKEN:
-    case CBA_R_KRB_TIMEOUT: /* of this server's share; the KDC that was silent is not asked again at
-                               once */
+    case CBA_R_KRB_TIMEOUT: /* of its share; a silent KDC is not asked again at once */
         return true;
     case CBA_R_DIR_BIND:
         /* A wrong password is wrong everywhere, and each try counts towards the lock-out of the

@@ -18,19 +18,18 @@
 struct cba_directory;
 
 struct cba_directory_conf {
-    const char *const *uris; /* ldap:// or ldaps:// in order of preference */
-    size_t uri_count;        /* 0: SRV records of the realm */
-    const char *base;        /* search base; NULL: defaultNamingContext of the rootDSE */
-    const char *bind_dn; /* NULL: SASL/GSSAPI with the service's keytab; else simple bind, TLS only
-                            (StartTLS on ldap://) */
-    const char
-        *password_file;  /* with bind_dn: its first line is the password; read at every bind */
-    const char *ca_file; /* PEM, for ldaps and StartTLS; NULL: the system's */
-    int connections;     /* most connections of this process, at least 1 */
+    const char *const *uris;   /* ldap:// or ldaps:// in order of preference */
+    size_t uri_count;          /* 0: SRV records of the realm */
+    const char *base;          /* search base; NULL: defaultNamingContext of the rootDSE */
+    const char *bind_dn;       /* simple bind, TLS only (StartTLS on ldap://); NULL: by keytab */
+    const char *password_file; /* with bind_dn: its first line; read at every bind */
+    const char *ca_file;       /* PEM, for TLS; NULL: ldap.conf's TLS_CACERT, else OpenSSL's */
+    int connections;           /* most connections of this process, at least 1 */
 };
 
-/* Contacts nobody. conf and its strings are copied into pool, which must outlive the directory; its
- * destruction ends it. CBA_R_OK, DIR_NO_SERVER or LIFE_MEMORY. */
+/* Contacts no server; but libldap, once per process, asks DNS for the machine's own name where
+ * /etc/hosts does not tell. conf and its strings are copied into pool, which must outlive the
+ * directory; its destruction ends it. CBA_R_OK, DIR_NO_SERVER or LIFE_MEMORY. */
 enum cba_reason cba_directory_create(apr_pool_t *pool, const struct cba_directory_conf *conf,
                                      struct cba_service *service, struct cba_directory **out,
                                      struct cba_result *result);

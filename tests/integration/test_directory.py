@@ -24,7 +24,7 @@ DC1, DC2 = namespace.host("dc1"), namespace.host("dc2")
 PLAIN, TLS = (namespace.address("dc2"), 389), (namespace.address("dc2"), 636)
 REAL, REAL_TLS = (namespace.address("dc1"), 389), (namespace.address("dc1"), 636)
 MS = 5000
-SHORT_MS = 600
+SHORT_MS = 400
 SLACK_MS = 400          # how much later than its deadline an answer may come on a busy machine
 
 
@@ -112,12 +112,6 @@ def serve():
     yield make
     for one in made:
         one.close()
-
-
-@pytest.fixture
-def directory(bench):
-    yield bench.directory
-    bench.directory.ensure()
 
 
 @pytest.fixture(scope="module")
@@ -654,35 +648,31 @@ def poor(request, serve):
 def test_second_server_stands_in(start, poor):
     uri, slow = poor
     one = start(uri, "ldap://" + DC1)
-    answer = good(one.find(1500))
-    assert answer.ms < 1500 / 2 + SLACK_MS
-    if slow:
-        assert answer.ms > 400              # half of the time was the first one's
-    # From now on the first one is left alone, by new connections, too.
-    answer = one.harness("threads", 8, 3, 1500)
-    assert answer.reason == "OK" and answer.fields[0] == "24", answer
-    assert int(answer.fields[1]) < 400, answer
+    answer = good(one.find(2500))
+    if slow:                                # half of the time was the first one's, not more
+        assert 1000 < answer.ms < 1250 + SLACK_MS + 500
+    # From now on the first one is left alone, by new connections, too: it would cost 4 s.
+    answer = one.harness("threads", 4, 3, 8000)
+    assert answer.reason == "OK" and answer.fields[0] == "12", answer
+    assert int(answer.fields[1]) < 3000, answer
 
 
 def test_failed_server_is_tried_again_by_one(start, serve):
     hole = serve(BlackHole, PLAIN)
     one = start("ldap://" + DC2, "ldap://" + DC1)
-    good(one.find(1500))
+    good(one.find(2000))
     hole.close()
     relay = serve(Relay, PLAIN, REAL, limit=0)
     one.late(6)
-    answer = one.harness("threads", 8, 1, 1500)
-    assert answer.fields[0] == "8", answer
+    answer = one.harness("threads", 4, 1, 3000)
+    assert answer.fields[0] == "4", answer
     assert relay.count == 1                 # the others did not wait for it
     relay.close()
     relay = serve(Relay, PLAIN, REAL)
-    one.late(6)
-    answer = one.harness("threads", 8, 4, 1500)
-    assert answer.fields[0] == "32", answer
     one.late(601)                           # connections to the second one have had their time
     good(one.find())
     good(one.find())
-    assert relay.count >= 1
+    assert relay.count == 1
 
 
 def test_all_down_and_back(start, serve, directory):
@@ -764,7 +754,7 @@ def test_threads_in_trouble(start, serve, program):
     good(one.find())
 
 
-def test_connections_are_limited(start, serve):
+def test_waiting_for_a_connection_ends(start, serve):
     relay = serve(Relay, PLAIN, REAL, limit=0)
     one = start("ldap://" + DC2, connections=2)
     one.harness.send("threads", 2, 1, SHORT_MS)
@@ -773,7 +763,6 @@ def test_connections_are_limited(start, serve):
     answer = one.harness("threads", 6, 1, SHORT_MS)
     assert int(answer.fields[1]) < SHORT_MS + SLACK_MS
     assert answer.reason in ("DIR_TIMEOUT", "KRB_TIMEOUT"), answer
-    assert relay.count <= 4 + 2         # those of the first two, and whoever got a place in time
 
 
 def test_idle_connection_ended_by_the_server(start, serve):

@@ -99,7 +99,7 @@ class Server:
                 connection.wrap(self._tls)
             while self._obey(connection):
                 pass
-        except (OSError, TypeError, ValueError):
+        except (OSError, TypeError, ValueError, IndexError):
             pass                        # the client went away, perhaps inside a message
         connection.stream.close()
 
@@ -238,7 +238,8 @@ class Connection:
         if size & 0x80:
             more = self._bytes(size & 0x7f)
             head, size = head + more, int.from_bytes(more, "big")
-        return head + (self._bytes(size) or b"")
+        body = self._bytes(size)
+        return None if body is None else head + body
 
     def message(self, operation, number=None):
         """An LDAPMessage with an operation."""
