@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is wrong with a certificate: seen by mod_ssl in the handshake, or by us on a request."""
+import base64
+
 import pytest
 
-from lab import der, pki
+from lab import der, module, pki
 from lab.phone import PATH
 from lab.process import wait_until
-from shared import bare, place, refused, site, standing, untouched  # noqa: F401
+from shared import (  # noqa: F401
+    bare, place, refused, resting, site, standing, untouched)
 
 CLIENT = pki.EKU["clientAuth"]
 CARD = pki.EKU["smartcardLogon"]
@@ -102,11 +105,6 @@ def test_certificate_expires_on_open_connections_and_in_sessions(site, phone, ex
     assert cas1.requests() == []
     assert set(site.numbers()) == {"EAS0106"}
     assert {line["EAS_REASON"] for line in site.access(10)} == {"", "EAS0106"}
-
-
-# A certificate that is not valid yet cannot come so far on one clock: mod_ssl refuses it, and a
-# session cannot be older than its certificate. EAS0105 is the unit tests'; so is EAS0103, because
-# a configuration with which mod_ssl lets in what it did not verify does not start.
 
 
 # ---- 0107: usage ---------------------------------------------------------------------------------
@@ -206,10 +204,6 @@ def test_unknown_extension_twice(site, phone, refused):
     refused(phone("alice", extensions=twice).options(), "EAS0112", 403)
 
 
-# Of the extensions that OpenSSL knows, none may come twice: its own clients cannot even load such a
-# certificate, so there is no phone here to show one.
-
-
 @pytest.mark.parametrize("shape", [
     {"upn": "a" * 1012 + "@contoso.test"},
     {"eku": ["clientAuth"] + ["1.2.3.%d" % number for number in range(16)]},
@@ -229,6 +223,88 @@ def test_negative_serial_number(site, phone, refused, shape):
                          ids=["address-of-three-bytes", "dns-with-nul", "directory-name"])
 def test_names_that_are_not_ours_are_not_looked_into(site, phone, name):
     assert phone("alice", san=[name]).options().status == 200
+
+
+# ---- behind mod_ssl ----------------------------------------------------------------------------------
+#
+# What mod_ssl keeps from us on this bench: here a module speaks in its place.
+
+@pytest.fixture(scope="module")
+def pretender(bench):
+    """A gateway that believes what a request says about its certificate."""
+    built = module.Build("mod_tls_pretender", bench.folder).path()
+    server = resting(bench, port=8443, server="LoadModule tls_pretender_module " + built)
+    yield server
+    bench.forget(server)
+
+
+@pytest.fixture
+def pretend(pretender, phone, refused):
+    """pretend(number, verify, certificate): the refusal of such a request.
+
+    certificate: a Certificate, or the text that mod_ssl gives, or "-" for none.
+    """
+    def ask(number, verify="SUCCESS", certificate=None):
+        pretender.mark()
+        fields = {"X-Pretend-Verify": verify}
+        if certificate is not None:
+            text = getattr(certificate, "pem", certificate)
+            fields["X-Pretend-Certificate"] = (
+                "-" if text == "-" else base64.b64encode(text.encode()).decode())
+        answer = phone("alice", pretender).options(headers=fields)
+        if number is None:
+            assert answer.user == "alice@CONTOSO.TEST"
+        else:
+            refused(answer, number, 403, pretender)
+    return ask
+
+
+def test_pretence_is_believed(bench, pretend):
+    pretend(None)
+    pretend(None, certificate=bench.certificate("alice"))
+
+
+@pytest.mark.parametrize("verify", ["GENEROUS", "FAILED:certificate has expired", "FAILED:(null)",
+                                    "NONE", "-", "success", "SUCCESSFUL"])
+def test_certificate_that_mod_ssl_did_not_verify(pretend, verify):
+    pretend("EAS0103", verify)
+
+
+@pytest.mark.parametrize("verify,number", [("SUCCESS", "EAS0102"), ("NONE", "EAS0102"),
+                                           ("-", "EAS0102"), ("GENEROUS", "EAS0103"),
+                                           ("FAILED:x", "EAS0103")])
+def test_no_certificate_whatever_mod_ssl_says(pretend, verify, number):
+    pretend(number, verify, "-")
+
+
+@pytest.mark.parametrize("shape,number", [
+    ({"not_before": 3600}, "EAS0105"), ({"not_before": 5}, "EAS0105"),
+    ({"not_before": -7200, "not_after": -3600}, "EAS0106"), ({"not_after": -1}, "EAS0106"),
+    ({"eku": ("serverAuth",)}, "EAS0107"), ({"eku": ("any",)}, "EAS0107"),
+    ({"eku": ("smartcardLogon",)}, "EAS0107")])
+def test_dates_and_usage_are_looked_at_whatever_mod_ssl_says(bench, pretend, shape, number):
+    pretend(number, certificate=bench.certificate("alice", **shape))
+
+
+@pytest.mark.parametrize("extra", [
+    pki.extension("2.5.29.17", der.sequence(pki.upn_name("bob@contoso.test"))),
+    pki.extension("2.5.29.37", der.sequence(der.oid(CLIENT)))], ids=["names", "usages"])
+def test_extension_that_openssl_knows_comes_twice(bench, pretend, extra):
+    """OpenSSL's own clients cannot even load such a certificate."""
+    pretend("EAS0112", certificate=bench.certificate("alice", extensions=[extra]))
+
+
+def armour(content):
+    return "-----BEGIN CERTIFICATE-----\n%s-----END CERTIFICATE-----\n" % (
+        base64.encodebytes(content).decode())
+
+
+def test_what_is_no_certificate(bench, pretend):
+    whole = bench.certificate("alice").der
+    for text in ("garbage", armour(b""), armour(b"garbage"), armour(whole + b"\0"),
+                 armour(whole[:-1]), armour(whole).replace("END", "FIN"),
+                 armour(whole).replace("-----BEGIN", "---BEGIN")):
+        pretend("EAS0104", certificate=text)
 
 
 # ---- what the log says -----------------------------------------------------------------------------

@@ -459,6 +459,16 @@ def test_side_door_opens_for_the_account_only(door, phone, cas1, expect, path):
         no_claim(seen[0], "Zm9v")
 
 
+def test_page_with_a_protected_part(door, phone, cas1):
+    """mod_include: the part is a request of its own, the body is the page's."""
+    with phone("alice", door).connect() as connection:
+        for body in (None, b"x" * 200_000, None):
+            answer = connection.request("POST" if body else "GET", "/page.shtml", body)
+            assert answer.status == 200
+            assert b'"user": "alice@CONTOSO.TEST"' in answer.body and b"after" in answer.body
+    assert [(one["method"], one["length"]) for one in cas1.requests()] == [("GET", 0)] * 3
+
+
 @pytest.mark.parametrize("path,number", [("/own", "EAS0102"), ("/own/%25", "EAS0201")])
 def test_error_document_in_a_protected_location_is_protected(door, phone, untouched, expect, path,
                                                              number):
