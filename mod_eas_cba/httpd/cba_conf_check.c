@@ -11,9 +11,9 @@
 
 #define SCOPE_AT(list, i) (APR_ARRAY_IDX(list, i, const struct cba_scope *))
 
-/* EASCertAuth counts right inside a Location of a server. In <If> or <Limit> it would come and go with
- * the request, in <Proxy> after the decision; <Directory>, <Files> and .htaccess are refused where the
- * directive is read. */
+/* EASCertAuth counts right inside a Location of a server. In <If> or <Limit> it would come and go
+ * with the request, in <Proxy> after the decision; <Directory>, <Files> and .htaccess are refused
+ * where the directive is read. */
 static void check_places(struct cba_findings *findings, const struct cba_scope *scope)
 {
     for (int i = 0; i < scope->all->nelts; i++) {
@@ -25,11 +25,12 @@ static void check_places(struct cba_findings *findings, const struct cba_scope *
     }
 }
 
-static void check_case(const struct cba_case *c)
+static void check_case(struct cba_case c)
 {
-    cba_rule_front(c);
-    cba_rule_back(c);
-    cba_rule_files(c);
+    c.merged = cba_sections_merged(c.pool, c.server, c.section);
+    cba_rule_front(&c);
+    cba_rule_back(&c);
+    cba_rule_files(&c);
 }
 
 static bool speaks_tls(apr_pool_t *pool, const struct cba_scope *server)
@@ -47,13 +48,13 @@ static void check_for_all(struct cba_case c)
     for (int i = -1; i < top->parts->nelts; i++) {
         c.server = i < 0 ? top : SCOPE_AT(top->parts, i);
         if ((i < 0 || c.server->kind == CBA_SCOPE_VHOST) && speaks_tls(c.pool, c.server)) {
-            check_case(&c);
+            check_case(c);
             checked++;
         }
     }
     if (!checked) {
         c.server = top;
-        check_case(&c);
+        check_case(c);
     }
 }
 
@@ -69,7 +70,7 @@ static void check_server(struct cba_case c)
         if (c.server->kind == CBA_SCOPE_MAIN) {
             check_for_all(c);
         } else {
-            check_case(&c);
+            check_case(c);
         }
     }
 }

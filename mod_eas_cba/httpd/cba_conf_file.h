@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Files, as seen by the user that httpd will run as. Configuration time only, before httpd has threads
- * or children.
+ * Files, as seen by the user that httpd will run as. Configuration time only, before httpd has
+ * threads or children.
  */
 #ifndef CBA_CONF_FILE_H
 #define CBA_CONF_FILE_H
@@ -30,17 +30,18 @@ enum cba_file_need {
     CBA_FILE_DIRECTORY /* a directory, to make files in */
 };
 
-/* May the user do that? NULL: yes. Otherwise what is in the way, for messages: "Permission denied at
- * /etc/secret". The kernel is asked, in a child process that becomes the user: groups, access lists
- * and every directory on the way count as they will. What was asked once is remembered with the user. */
+/* May the user do that? NULL: yes. Otherwise what is in the way, for messages: "Permission denied
+ * at /etc/secret". The kernel is asked, in a child process that becomes the user: groups, access
+ * lists and every directory on the way count as they will. What was asked once is remembered with
+ * the user. */
 const char *cba_file_obstacle(struct cba_user *user, const char *path, enum cba_file_need need);
 
 /* May everybody on the machine read or change the file? A file that cannot be looked at: no. */
 bool cba_file_is_exposed(const struct cba_user *user, const char *path);
 
-/* Makes the directory for the user alone (mode 0700), or makes an existing one that is the user's or
- * root's so. NULL: it is there. Otherwise what is in the way. Nothing is followed or taken over that
- * belongs to somebody else. */
+/* Makes the directory for the user alone (mode 0700), or makes an existing one that is the user's
+ * or root's so. NULL: it is there. Otherwise what is in the way. Nothing is followed or taken over
+ * that belongs to somebody else. */
 const char *cba_file_make_directory(const struct cba_user *user, const char *path);
 
 #endif

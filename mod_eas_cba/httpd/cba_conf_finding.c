@@ -25,8 +25,8 @@ static bool is_said(const struct cba_findings *findings, const char *line)
 }
 
 /* To the terminal, or to wherever stderr goes at the time: the servers' own logs are not open yet,
- * and a LogLevel must not hide what keeps httpd from starting. The first reading of the configuration
- * has the administrator at the terminal, who needs no time stamp. */
+ * and a LogLevel must not hide what keeps httpd from starting. The first reading of the
+ * configuration has the administrator at the terminal, who needs no time stamp. */
 static void log_line(enum cba_level level, const char *line)
 {
     int flags = level == CBA_LEVEL_ERR ? APLOG_ERR : APLOG_WARNING;

@@ -18,8 +18,8 @@ struct cba_findings {
 void cba_findings_begin(struct cba_findings *findings, apr_pool_t *pool);
 
 /* Logs a finding at a place of the configuration (NULL: none in particular) about a subject; detail
- * may be NULL. The same line is logged once, however many servers and sections it concerns. A reason
- * of level ERR counts as an error. */
+ * may be NULL. The same line is logged once, however many servers and sections it concerns. A
+ * reason of level ERR counts as an error. */
 void cba_findings_add(struct cba_findings *findings, enum cba_reason reason,
                       const ap_directive_t *place, const char *subject, const char *detail);
 

@@ -114,8 +114,8 @@ enum cba_meeting cba_meet_prefix(apr_pool_t *pool, const struct cba_scope *secti
     return cba_path_begins(prefix, literal) ? CBA_MEET_INSIDE : CBA_MEET_NOT;
 }
 
-enum cba_meeting cba_meet_pattern(apr_pool_t *pool, const struct cba_scope *section,
-                                  const char *pattern)
+static enum cba_meeting meet(apr_pool_t *pool, const struct cba_scope *section, const char *pattern,
+                             const ap_regex_t *regex)
 {
     const char *literal;
 
@@ -133,10 +133,14 @@ enum cba_meeting cba_meet_pattern(apr_pool_t *pool, const struct cba_scope *sect
                    : CBA_MEET_NOT;
     }
     literal = before_wildcard(pool, section->name);
-    return matches(ap_pregcomp(pool, pattern, AP_REG_EXTENDED), literal) ||
-                   pattern_contains(pool, pattern, literal)
-               ? CBA_MEET_INSIDE
-               : CBA_MEET_NOT;
+    return matches(regex, literal) || pattern_contains(pool, pattern, literal) ? CBA_MEET_INSIDE
+                                                                               : CBA_MEET_NOT;
+}
+
+enum cba_meeting cba_meet_pattern(apr_pool_t *pool, const struct cba_scope *section,
+                                  const char *pattern)
+{
+    return meet(pool, section, pattern, ap_pregcomp(pool, pattern, AP_REG_EXTENDED));
 }
 
 enum cba_meeting cba_meet_section(apr_pool_t *pool, const struct cba_scope *section,
@@ -145,7 +149,7 @@ enum cba_meeting cba_meet_section(apr_pool_t *pool, const struct cba_scope *sect
     const char *name = other->name;
 
     if (other->is_pattern) {
-        return cba_meet_pattern(pool, section, name);
+        return meet(pool, section, name, other->regex);
     }
     if (apr_fnmatch_test(name)) {
         name = before_wildcard(pool, name);

@@ -30,12 +30,14 @@ enum cba_meeting cba_meet_section(apr_pool_t *pool, const struct cba_scope *sect
 /* The longest part of a regular expression that stands for itself; "" if there is none. */
 const char *cba_pattern_literal(apr_pool_t *pool, const char *pattern);
 
-/* The path that a section or (with is_pattern) a regular expression is about: a path as it is, without
- * what follows its first wildcard; of a regular expression the longest part that stands for itself.
+/* The path that a section or (with is_pattern) a regular expression is about: a path as it is,
+ * without what follows its first wildcard; of a regular expression the longest part that stands for
+ * itself.
  * "" if that is no path. */
 const char *cba_path_literal(apr_pool_t *pool, const char *name, bool is_pattern);
 
-/* Is the whole of prefix the beginning of path, up to the end of a segment? Letters have their case. */
+/* Is the whole of prefix the beginning of path, up to the end of a segment? Letters have their
+ * case. */
 bool cba_path_begins(const char *path, const char *prefix);
 
 /* Does the section match its paths whatever their case, and whatever follows them? */

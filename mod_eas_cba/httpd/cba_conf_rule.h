@@ -17,6 +17,7 @@ struct cba_case {
     const struct cba_scope *server;  /* whose requests are judged */
     const struct cba_scope *section; /* of this server or of the main server */
     struct cba_user *user;           /* who reads the files */
+    apr_array_header_t *merged;      /* the sections that httpd merges with it, itself included */
 };
 
 /* TLS, client certificates, other modules' authentication, caches and filters in front. */
@@ -28,13 +29,17 @@ void cba_rule_back(const struct cba_case *c);
 /* Keytab, CA file, password file, spool directory of the server. */
 void cba_rule_files(const struct cba_case *c);
 
-/* The last directive of that name that is in force for the section: in the section itself, in sections
- * that httpd merges with it for all of its URLs, in the server or in the main server. NULL: none.
- * servers: look there as well. */
+/* The last directive of that name that is in force for the section: in the section itself, in
+ * sections that httpd merges with it for all of its URLs, in the server or in the main server.
+ * NULL: none. servers: look there as well. */
 const struct cba_directive *cba_case_last(const struct cba_case *c, const char *name, bool servers);
 
-/* The sections that are merged with the case's section for all of its URLs, itself included, in the
+/* The sections that are merged with a server's section for all of its URLs, itself included, in the
  * order in which httpd merges them. struct cba_scope *. */
-apr_array_header_t *cba_case_sections(const struct cba_case *c);
+apr_array_header_t *cba_sections_merged(apr_pool_t *pool, const struct cba_scope *server,
+                                        const struct cba_scope *section);
+
+/* The last directive of that name in such sections, or NULL. */
+const struct cba_directive *cba_sections_last(const apr_array_header_t *sections, const char *name);
 
 #endif

@@ -141,8 +141,8 @@ static void check_workers(const struct cba_case *c)
 
 /* --- TLS to the back end --- */
 
-/* Calls fn with the last directive of that name in each <Proxy> of the server, whichever back end it
- * is for. */
+/* Calls fn with the last directive of that name in each <Proxy> of the server, whichever back end
+ * it is for. */
 static void each_proxy(const struct cba_case *c, const char *name,
                        void (*fn)(const struct cba_case *c, const struct cba_directive *d))
 {
@@ -157,7 +157,8 @@ static void each_proxy(const struct cba_case *c, const char *name,
     }
 }
 
-/* Does one of those <Proxy> sections have this directive, with this first word unless it is NULL? */
+/* Does one of those <Proxy> sections have this directive, with this first word unless it is NULL?
+ */
 static bool is_in_a_proxy(const struct cba_case *c, const char *name, const char *word)
 {
     const apr_array_header_t *sections = cba_sections_of(c->pool, c->server, CBA_SCOPE_PROXY);
@@ -288,10 +289,9 @@ static bool is_twin(const struct cba_case *c, const struct cba_mapping *other,
            !(shadowed && cba_url_begins(mine, theirs));
 }
 
-static void check_twins(const struct cba_case *c, const apr_array_header_t *others)
+static void check_twins(const struct cba_case *c, const apr_array_header_t *ours,
+                        const apr_array_header_t *others)
 {
-    const apr_array_header_t *ours = cba_mappings_serving(c->pool, c->server, c->section);
-
     for (int i = 0; i < others->nelts; i++) {
         const struct cba_mapping *other = MAPPING_AT(others, i);
 
@@ -312,9 +312,9 @@ static void check_twins(const struct cba_case *c, const apr_array_header_t *othe
  * URLs? */
 static bool inherits_protection(const struct cba_case *c, const struct cba_scope *section)
 {
-    const struct cba_case of = {c->pool, c->findings, c->server, section, c->user};
+    const apr_array_header_t *merged = cba_sections_merged(c->pool, c->server, section);
 
-    return cba_directive_says(c->pool, cba_case_last(&of, "EASCertAuth", false), "On");
+    return cba_directive_says(c->pool, cba_sections_last(merged, "EASCertAuth"), "On");
 }
 
 /* EASCertAuth Off for URLs of the protected section, merged after it. Returns whether it is so. */
@@ -331,16 +331,19 @@ static bool is_hole(const struct cba_case *c, const struct cba_scope *section)
 static void check_other_ways(const struct cba_case *c)
 {
     const apr_array_header_t *sections = cba_sections_of(c->pool, c->server, CBA_SCOPE_LOCATION);
+    const apr_array_header_t *ours = cba_mappings_serving(c->pool, c->server, c->section);
 
-    check_twins(c, cba_mappings_of(c->pool, c->server));
+    check_twins(c, ours, cba_mappings_of(c->pool, c->server));
     for (int i = 0; i < sections->nelts; i++) {
         const struct cba_scope *section = SECTION_AT(sections, i);
         const apr_array_header_t *mappings = cba_mappings_in(c->pool, section);
 
-        if (section == c->section || inherits_protection(c, section)) {
+        if (section == c->section ||
+            (mappings->nelts == 0 && !cba_scope_last(section, "EASCertAuth")) ||
+            inherits_protection(c, section)) {
             continue;
         }
-        check_twins(c, mappings);
+        check_twins(c, ours, mappings);
         if (mappings->nelts == 0 && is_hole(c, section)) {
             cba_findings_add_directive(
                 c->findings, CBA_R_WARN_TWIN, cba_scope_last(section, "EASCertAuth"), 0,

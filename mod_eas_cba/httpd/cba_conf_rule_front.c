@@ -7,35 +7,37 @@
 
 #define DIRECTIVE_AT(list, i) (&APR_ARRAY_IDX(list, i, const struct cba_directive))
 
-apr_array_header_t *cba_case_sections(const struct cba_case *c)
+apr_array_header_t *cba_sections_merged(apr_pool_t *pool, const struct cba_scope *server,
+                                        const struct cba_scope *section)
 {
-    apr_array_header_t *all = cba_sections_of(c->pool, c->server, CBA_SCOPE_LOCATION);
-    apr_array_header_t *found = apr_array_make(c->pool, 4, sizeof(struct cba_scope *));
+    apr_array_header_t *all = cba_sections_of(pool, server, CBA_SCOPE_LOCATION);
+    apr_array_header_t *found = apr_array_make(pool, 4, sizeof(struct cba_scope *));
 
     for (int i = 0; i < all->nelts; i++) {
         struct cba_scope *other = APR_ARRAY_IDX(all, i, struct cba_scope *);
 
-        if (other == c->section ||
-            cba_meet_section(c->pool, c->section, other) == CBA_MEET_COVERS) {
+        if (other == section || cba_meet_section(pool, section, other) == CBA_MEET_COVERS) {
             APR_ARRAY_PUSH(found, struct cba_scope *) = other;
         }
     }
     return found;
 }
 
+const struct cba_directive *cba_sections_last(const apr_array_header_t *sections, const char *name)
+{
+    const struct cba_directive *found = NULL;
+
+    for (int i = sections->nelts - 1; !found && i >= 0; i--) {
+        found = cba_scope_last(APR_ARRAY_IDX(sections, i, const struct cba_scope *), name);
+    }
+    return found;
+}
+
 const struct cba_directive *cba_case_last(const struct cba_case *c, const char *name, bool servers)
 {
-    const apr_array_header_t *sections = cba_case_sections(c);
+    const struct cba_directive *found = cba_sections_last(c->merged, name);
 
-    for (int i = sections->nelts - 1; i >= 0; i--) {
-        const struct cba_directive *found =
-            cba_scope_last(APR_ARRAY_IDX(sections, i, const struct cba_scope *), name);
-
-        if (found) {
-            return found;
-        }
-    }
-    return servers ? cba_server_last(c->server, name) : NULL;
+    return found || !servers ? found : cba_server_last(c->server, name);
 }
 
 /* Calls fn with every directive of the sections in force, nested ones included: a <Limit> or <If>
@@ -43,7 +45,7 @@ const struct cba_directive *cba_case_last(const struct cba_case *c, const char *
 static void each_in_sections(const struct cba_case *c,
                              void (*fn)(const struct cba_case *c, const struct cba_directive *d))
 {
-    const apr_array_header_t *sections = cba_case_sections(c);
+    const apr_array_header_t *sections = c->merged;
 
     for (int i = 0; i < sections->nelts; i++) {
         const struct cba_scope *section = APR_ARRAY_IDX(sections, i, const struct cba_scope *);
@@ -120,8 +122,8 @@ static void check_revocation(const struct cba_case *c)
     }
 }
 
-/* Does FakeBasicAuth hold after these SSLOptions, if before is what held until then? Returns what set
- * it, or NULL. Words without a sign replace all that held. */
+/* Does FakeBasicAuth hold after these SSLOptions, if before is what held until then? Returns what
+ * set it, or NULL. Words without a sign replace all that held. */
 static const struct cba_directive *after_options(const struct cba_case *c,
                                                  const struct cba_directive *options,
                                                  const struct cba_directive *before)
@@ -166,7 +168,7 @@ static void check_nested_options(const struct cba_case *c, const struct cba_dire
 
 static void check_options(const struct cba_case *c)
 {
-    const apr_array_header_t *sections = cba_case_sections(c);
+    const apr_array_header_t *sections = c->merged;
     const struct cba_directive *by = after_scope(c, c->server->parent, NULL);
 
     by = after_scope(c, c->server, by);

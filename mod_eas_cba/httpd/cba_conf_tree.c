@@ -59,8 +59,8 @@ static void name_section(apr_pool_t *pool, struct cba_scope *scope)
 
 static server_rec *server_of(server_rec *main_server, const ap_directive_t *node)
 {
-    /* Each reading of a file has its own copy of the file's name, so that two servers that were made
-     * by including one file twice, or by a macro, differ in the pointer. */
+    /* Each reading of a file has its own copy of the file's name, so that two servers that were
+     * made by including one file twice, or by a macro, differ in the pointer. */
     for (server_rec *s = main_server->next; s; s = s->next) {
         if (s->defn_name == node->filename && s->defn_line_number == (unsigned)node->line_num) {
             return s;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The configuration as written: httpd's tree of directives (ap_conftree) as servers, sections and
- * the directives in them. For the checks of the whole configuration, which have to see directives of
- * other modules. Made from and kept in the pool that it is given, read-only afterwards; configuration
- * time only, one thread. IfModule, IfDefine, Include, Use and their like have been resolved by httpd
- * and are not in the tree.
+ * the directives in them. For the checks of the whole configuration, which have to see directives
+ * of other modules. Made from and kept in the pool that it is given, read-only afterwards;
+ * configuration time only, one thread. IfModule, IfDefine, Include, Use and their like have been
+ * resolved by httpd and are not in the tree.
  */
 #ifndef CBA_CONF_TREE_H
 #define CBA_CONF_TREE_H

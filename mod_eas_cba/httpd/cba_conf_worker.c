@@ -245,8 +245,8 @@ const char *cba_mapping_target(apr_pool_t *pool, const struct cba_mapping *mappi
     return mapping->url;
 }
 
-/* What stands in the n-th parenthesis of a regular expression, if that is nothing but words with '|'
- * between them; otherwise NULL. */
+/* What stands in the n-th parenthesis of a regular expression, if that is nothing but words with
+ * '|' between them; otherwise NULL. */
 static char *words_of_group(apr_pool_t *pool, const char *pattern, int n)
 {
     size_t len;

@@ -43,8 +43,9 @@ apr_array_header_t *cba_mappings_serving(apr_pool_t *pool, const struct cba_scop
 const char *cba_mapping_target(apr_pool_t *pool, const struct cba_mapping *mapping,
                                const struct cba_scope *section);
 
-/* May a mapping whose URL has a "$n" reach this target of another one, as far as the n-th parenthesis
- * of its expression tells? Yes, if there is none, or if it is anything but words to choose from. */
+/* May a mapping whose URL has a "$n" reach this target of another one, as far as the n-th
+ * parenthesis of its expression tells? Yes, if there is none, or if it is anything but words to
+ * choose from. */
 bool cba_mapping_may_reach(apr_pool_t *pool, const struct cba_mapping *mapping, const char *target);
 
 /* The back ends behind a mapping with a URL: one, or the members of a balancer that the server
