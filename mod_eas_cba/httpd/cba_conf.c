@@ -166,14 +166,22 @@ static const char *set_file(cmd_parms *cmd, const char **field, const char *valu
     return NULL;
 }
 
+/* What a Location may say means nothing elsewhere: NULL, or the complaint. */
+static const char *misplaced(cmd_parms *cmd)
+{
+    const struct cba_reason_info *info = cba_reason_info(CBA_R_CONF_CONTEXT);
+    const char *wrong = ap_check_cmd_context(cmd, NOT_IN_DIRECTORY | NOT_IN_FILES | NOT_IN_HTACCESS |
+                                                      NOT_IN_LIMIT | NOT_IN_PROXY);
+
+    return wrong ? apr_psprintf(cmd->pool, "%s: %s; %s", info->tag, wrong, info->remedy) : NULL;
+}
+
 static const char *cba_conf_set_on(cmd_parms *cmd, void *dir, int flag)
 {
-    const char *wrong =
-        ap_check_cmd_context(cmd, NOT_IN_DIRECTORY | NOT_IN_FILES | NOT_IN_HTACCESS);
+    const char *wrong = misplaced(cmd);
 
     if (wrong) {
-        return apr_psprintf(cmd->pool, "%s: %s; %s", cba_reason_info(CBA_R_CONF_CONTEXT)->tag,
-                            wrong, cba_reason_info(CBA_R_CONF_CONTEXT)->remedy);
+        return wrong;
     }
     ((struct cba_dir_conf *)dir)->on = flag;
     if (flag) {
@@ -197,14 +205,13 @@ static const char *cba_conf_set_methods(cmd_parms *cmd, void *dir, const char *w
         return COMPLAIN(cmd, word, "each method once");
     }
     conf->methods |= method;
-    return NULL;
+    return misplaced(cmd);
 }
 
 static const char *cba_conf_set_strong(cmd_parms *cmd, void *dir, int flag)
 {
-    (void)cmd;
     ((struct cba_dir_conf *)dir)->strong = flag;
-    return NULL;
+    return misplaced(cmd);
 }
 
 static void list_add(cmd_parms *cmd, const apr_array_header_t **field, const char *word)
@@ -222,7 +229,7 @@ static const char *cba_conf_set_usages(cmd_parms *cmd, void *dir, const char *wo
         return COMPLAIN(cmd, word, "object identifiers in dotted form, like 1.3.6.1.5.5.7.3.2");
     }
     list_add(cmd, &((struct cba_dir_conf *)dir)->usages, word);
-    return NULL;
+    return misplaced(cmd);
 }
 
 static const char *cba_conf_set_read_limit(cmd_parms *cmd, void *dir, const char *limit,
@@ -236,7 +243,7 @@ static const char *cba_conf_set_read_limit(cmd_parms *cmd, void *dir, const char
     if (memory && !cba_value_bytes(cba_span_str(memory), &conf->read_memory)) {
         return COMPLAIN(cmd, memory, "a size of at least 1, like 64K");
     }
-    return NULL;
+    return misplaced(cmd);
 }
 
 static const char *cba_conf_set_protocol(cmd_parms *cmd, void *dir, const char *word)
@@ -250,7 +257,7 @@ static const char *cba_conf_set_protocol(cmd_parms *cmd, void *dir, const char *
     } else {
         return COMPLAIN(cmd, word, "ActiveSync or Any");
     }
-    return NULL;
+    return misplaced(cmd);
 }
 
 static const char *cba_conf_set_keytab(cmd_parms *cmd, void *dir, const char *value)

@@ -25,8 +25,6 @@ _DETAIL = re.compile(rb"EAS\d|S-1-\d|contoso|certificate|account|directory|kerbe
 #: The header fields that a refusal may have.
 _FIELDS = {"date", "server", "content-length", "content-type", "connection", "keep-alive",
            "transfer-encoding", "retry-after", "allow"}
-#: Says that a process is ready, whenever it comes to it.
-_READY = "EAS0061"
 
 
 def place(path, *lines, target=BACKEND):
@@ -97,7 +95,7 @@ def standing(request, bench):
 
 def unexpected(server, expect):
     """What the log of a gateway says since its mark, and the test has not foreseen."""
-    known = expect.required | expect.allowed | {_READY}
+    known = expect.required | expect.allowed
     entries = server.error_log.entries()
     problems = server.crashes()
     problems += [entry.line for entry in entries if entry.number and entry.number not in known]
@@ -133,7 +131,7 @@ def refused(request, untouched, expect):
         assert answer.status == status and answer.error == "", str(answer)
         bare(answer)
         untouched.check()
-        assert set(server.numbers()) - {_READY} == {number}
+        assert set(server.numbers()) == {number}
         last = server.access()[-1]
         assert (last["status"], last["EAS_REASON"]) == (str(status), number)
         assert last["EAS_TICKET"] == last["EAS_SPN"] == ""

@@ -390,25 +390,21 @@ def test_neither_proxy_nor_tls_loaded(site):
 
 # ---- where things stand --------------------------------------------------------------------------
 
-@pytest.mark.parametrize("opening", ["<Proxy *>", "<ProxyMatch ^https:>"])
-def test_switch_in_a_proxy_section(site, opening):
-    closing = "</" + opening[1:].split(" ")[0] + ">"
-    site.end = [opening, "EASCertAuth  On", closing]
-    check(site, Said("EAS0002", "EASCertAuth  On", "EASCertAuth On in " + opening, "<Location>"))
-
-
 @pytest.mark.parametrize("where, opening", [
     ("end", "<Directory />"), ("end", "<DirectoryMatch />"), ("end", "<Files x>"),
     ("end", "<FilesMatch x>"), ("end", '<If "true">'), ("after", '<If "true">'),
-    ("inside", '<If "true">'), ("inside", "<Limit GET>"), ("inside", "<LimitExcept GET>")])
-def test_switch_refused_where_it_is_read(site, where, opening):
-    getattr(site, where).extend([opening, "EASCertAuth  Off",
-                                 "</" + opening[1:].split(" ")[0] + ">"])
+    ("inside", '<If "true">'), ("inside", "<Limit GET>"), ("inside", "<LimitExcept GET>"),
+    ("end", "<Proxy *>"), ("end", "<ProxyMatch ^https:>")])
+@pytest.mark.parametrize("line", [
+    "EASCertAuth  Off", "EASCertAuthMap  SID", "EASCertAuthStrongMapping  On",
+    "EASCertAuthEKU  1.2.3", "EASCertAuthReadAhead  1M", "EASCertAuthProtocol  Any"])
+def test_location_directive_refused_elsewhere(site, where, opening, line):
+    getattr(site, where).extend([opening, line, "</" + opening[1:].split(" ")[0] + ">"])
     status, output = site.configtest()
     assert status == 1
-    assert "line %d of %s" % (site.line_of("EASCertAuth  Off"), site.conf) in output
-    assert re.search(r"EAS0002: EASCertAuth cannot occur within <\w+>[\w <>]* section; put it in a "
-                     "<Location>", output), output
+    assert "line %d of %s" % (site.line_of(line), site.conf) in output
+    assert re.search(r"EAS0002: %s cannot occur within <\w+>[\w <>/]* section; put it in a "
+                     "<Location>" % line.split()[0], output), output
 
 
 @pytest.mark.parametrize("line, number", [
