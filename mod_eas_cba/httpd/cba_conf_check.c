@@ -11,20 +11,6 @@
 
 #define SCOPE_AT(list, i) (APR_ARRAY_IDX(list, i, const struct cba_scope *))
 
-/* EASCertAuth counts right inside a Location of a server. In <If> or <Limit> it would come and go
- * with the request, in <Proxy> after the decision; <Directory>, <Files> and .htaccess are refused
- * where the directive is read. */
-static void check_places(struct cba_findings *findings, const struct cba_scope *scope)
-{
-    for (int i = 0; i < scope->all->nelts; i++) {
-        const struct cba_directive *d = &APR_ARRAY_IDX(scope->all, i, const struct cba_directive);
-
-        if (cba_directive_is(d, "EASCertAuth") && d->scope->kind != CBA_SCOPE_LOCATION) {
-            cba_findings_add_directive(findings, CBA_R_CONF_CONTEXT, d, 0, NULL);
-        }
-    }
-}
-
 static void check_case(struct cba_case c)
 {
     c.merged = cba_sections_merged(c.pool, c.server, c.section);
@@ -63,7 +49,6 @@ static void check_server(struct cba_case c)
 {
     for (int i = 0; i < c.server->parts->nelts; i++) {
         c.section = SCOPE_AT(c.server->parts, i);
-        check_places(c.findings, c.section);
         if (c.section->kind != CBA_SCOPE_LOCATION || !cba_section_is_protected(c.pool, c.section)) {
             continue;
         }
