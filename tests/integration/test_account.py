@@ -48,7 +48,7 @@ def force(bench, account, **attributes):
     database.modify(message)
 
 
-# ---- methods ---------------------------------------------------------------------------------
+# ---- methods -----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("path", [PATH, "/lax", "/url", "/sid-only"])
 @pytest.mark.parametrize("upn", ["alice@contoso.test", "nobody@elsewhere.example", None])
@@ -320,7 +320,7 @@ def test_attribute_that_makes_no_sense(bench, gateway, phone, account, refused, 
     assert "(%s)" % "".join(attributes) in server.error_log.entries()[-1].line
 
 
-# ---- facts are remembered, decisions are not -----------------------------------------------------
+# ---- facts are remembered, decisions are not ---------------------------------------------------
 
 @pytest.mark.parametrize("first", ["strict", "lax"])
 def test_lax_and_strict_locations_share_facts_but_no_verdict(bench, site, weak, account, expect,

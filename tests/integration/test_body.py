@@ -62,7 +62,7 @@ def head(path, *fields):
             + "\r\n\r\n").encode()
 
 
-# ---- sizes and framings --------------------------------------------------------------------------
+# ---- sizes and framings ------------------------------------------------------------------------
 
 FRAMINGS = {"length": {}, "chunked": {"chunked": True}, "expect": {"expect": True},
             "chunked-expect": {"chunked": True, "expect": True}}
@@ -103,6 +103,29 @@ def test_empty_body(site, phone, cas1, path, fields, body):
             connection.send(head(path, *fields) + body)
             assert connection.answer().status == 200
             arrived(cas1, b"")
+
+
+def test_chunks_count_where_a_length_is_given_as_well(site, phone, cas1):
+    """RFC 9112 6.1: the length is not believed, and the connection is not used again."""
+    with phone("alice").connect() as connection:
+        connection.send(head(PATH, "Content-Length: 3", "Transfer-Encoding: chunked")
+                        + b"5\r\nhello\r\n0\r\n\r\n")
+        answer = connection.answer()
+        assert answer.status == 200 and answer.headers.get("Connection") == "close"
+    arrived(cas1, b"hello")
+
+
+@pytest.mark.parametrize("fields", [
+    ("Content-Length: 5", "Content-Length: 6"), ("Transfer-Encoding: chunked, gzip",),
+    ("Transfer-Encoding: x",)])
+def test_framing_that_servers_disagree_on(site, phone, expect, untouched, fields):
+    expect.maybe("EAS0206")
+    with phone("alice").connect() as connection:
+        connection.send(head(PATH, *fields) + b"5\r\nhello\r\n0\r\n\r\n")
+        answer = connection.answer()
+    assert answer.status in (400, 501) and answer.headers.get("Connection") == "close"
+    bare(answer)
+    untouched.check()
 
 
 @pytest.mark.parametrize("chunks", [[1] * 50, [64 * KIB, 1, 64 * KIB - 1], [KIB, 70_000, 3]])
@@ -155,7 +178,7 @@ def test_http_1_0(site, phone, cas1):
     arrived(cas1, body)
 
 
-# ---- 0204, 0205: too large -------------------------------------------------------------------------
+# ---- 0204, 0205: too large ---------------------------------------------------------------------
 
 @pytest.mark.parametrize("path", ["/small", "/memory"])
 @pytest.mark.parametrize("expect100", [False, True])
@@ -210,19 +233,19 @@ def test_stream_over_the_limit(gateway, phone, untouched, expect, chunked):
     assert (last["status"], last["EAS_REASON"]) == ("413", number)
 
 
-# ---- the spool ---------------------------------------------------------------------------------------
+# ---- the spool ---------------------------------------------------------------------------------
 
 def descriptors(server):
     """What the processes of a gateway have open."""
     found = []
-    pids = subprocess.run(["pgrep", "-g", str(server.pid)], stdout=subprocess.PIPE, check=True)
-    for pid in pids.stdout.split():
-        place_of = "/proc/%s/fd" % pid.decode()
-        for name in os.listdir(place_of):
-            try:
-                found.append(os.readlink(os.path.join(place_of, name)))
-            except OSError:     # closed meanwhile
-                pass
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.getpgid(int(pid)) == server.pid:
+                folder_of = "/proc/%s/fd" % pid
+                found += [os.readlink(os.path.join(folder_of, name))
+                          for name in os.listdir(folder_of)]
+        except OSError:         # ended or closed meanwhile
+            pass
     return found
 
 
@@ -358,7 +381,7 @@ def test_disk_that_is_full(gateway, phone, refused, tiny, cas1):
     arrived(cas1, body)
 
 
-# ---- 0206, 0210: bodies that do not end ------------------------------------------------------------------
+# ---- 0206, 0210: bodies that do not end --------------------------------------------------------
 
 def ended(server, number):
     """Waits for the line in both logs; httpd notices on its own time that a phone has gone."""
@@ -387,7 +410,9 @@ def test_body_broken_off(site, phone, expect, untouched, framing, sent):
     wait_until(lambda: not spooled(site), "the end of the file")
 
 
-@pytest.mark.parametrize("sent", [b"", b"5\r\nhel", b"5\r\nhello\r\n", b"11170\r\n" + b"x" * 70_000])
+@pytest.mark.parametrize("sent", [b"", b"5\r\nhel", b"5\r\nhello\r\n",
+                                  b"11170\r\n" + b"x" * 70_000],
+                         ids=["nothing", "in-a-chunk", "between", "on-disk"])
 def test_chunked_body_broken_off(site, phone, expect, untouched, sent):
     expect("EAS0206")
     connection = opened(phone("alice"))
@@ -398,8 +423,9 @@ def test_chunked_body_broken_off(site, phone, expect, untouched, sent):
     untouched.check()
 
 
-@pytest.mark.parametrize("sent", [b"zz\r\n", b"-5\r\nhello\r\n0\r\n\r\n", b"5\r\nhelloxx\r\n0\r\n\r\n",
-                                  b"fffffffffffffffff\r\n", b"5 5\r\nhello\r\n0\r\n\r\n"])
+@pytest.mark.parametrize("sent", [b"zz\r\n", b"-5\r\nhello\r\n0\r\n\r\n",
+                                  b"5\r\nhelloxx\r\n0\r\n\r\n", b"fffffffffffffffff\r\n",
+                                  b"5 5\r\nhello\r\n0\r\n\r\n"])
 def test_chunks_that_make_no_sense(site, phone, expect, untouched, sent):
     expect("EAS0206")
     with phone("alice").connect() as connection:
@@ -443,7 +469,7 @@ def test_body_that_is_too_slow(site, phone, expect, untouched, fields, sent):
     assert site.access()[-1]["EAS_REASON"] == "EAS0210"
 
 
-# ---- content filters ---------------------------------------------------------------------------------------
+# ---- content filters ---------------------------------------------------------------------------
 
 ZIPPED = {"Content-Encoding": "gzip"}
 

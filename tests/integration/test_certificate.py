@@ -19,7 +19,7 @@ SITE = {"after": place("/card", "EASCertAuthEKU " + CARD)
 ALICE, BOB = "S-1-5-21-1-2-3-1104", "S-1-5-21-1-2-3-1105"
 
 
-# ---- none, or none that mod_ssl accepts ----------------------------------------------------------
+# ---- none, or none that mod_ssl accepts --------------------------------------------------------
 
 @pytest.mark.parametrize("method", ["OPTIONS", "POST"])
 def test_no_tls(bench, gateway, refused, method):
@@ -107,7 +107,7 @@ def test_certificate_expires_on_open_connections_and_in_sessions(site, phone, ex
     assert {line["EAS_REASON"] for line in site.access(10)} == {"", "EAS0106"}
 
 
-# ---- 0107: usage ---------------------------------------------------------------------------------
+# ---- 0107: usage -------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("path,eku", [
     (PATH, None), ("/lax", None), ("/card", None), ("/card", ("clientAuth",)),
@@ -124,7 +124,7 @@ def test_usage_that_is_listed(site, phone, path, eku):
     assert phone("alice", eku=eku).options(path=path).user == "alice@CONTOSO.TEST"
 
 
-# ---- 0104, 0108 to 0113: contents ----------------------------------------------------------------
+# ---- 0104, 0108 to 0113: contents --------------------------------------------------------------
 
 def odd_sid(value):
     """A SID extension whose inside is this."""
@@ -225,7 +225,7 @@ def test_names_that_are_not_ours_are_not_looked_into(site, phone, name):
     assert phone("alice", san=[name]).options().status == 200
 
 
-# ---- behind mod_ssl ----------------------------------------------------------------------------------
+# ---- behind mod_ssl ----------------------------------------------------------------------------
 #
 # What mod_ssl keeps from us on this bench: here a module speaks in its place.
 
@@ -307,7 +307,7 @@ def test_what_is_no_certificate(bench, pretend):
         pretend("EAS0104", certificate=text)
 
 
-# ---- what the log says -----------------------------------------------------------------------------
+# ---- what the log says -------------------------------------------------------------------------
 
 def test_line_names_the_certificate_and_what_to_do(bench, site, phone, refused):
     issuer = bench.pki.authority('CN="Odd\u0301" \\\\ CA,O=x\ny', issuer=bench.root, key="odd")

@@ -49,7 +49,7 @@ def fields_of(request):
     return {name.lower(): value for name, value in request["headers"]}
 
 
-# ---- methods -------------------------------------------------------------------------------------
+# ---- methods -----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("method", ["OPTIONS", "POST"])
 @pytest.mark.parametrize("path", [PATH, "/any"])
@@ -103,12 +103,12 @@ def test_upgrade(site, phone, refused, path, fields):
     refused(raw(phone("alice"), path, "POST", *fields), "EAS0203", 501)
 
 
-# ---- paths ---------------------------------------------------------------------------------------
+# ---- paths -------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("path", [
-    "a\\b", "%5c", "%5C..%5c", "%25", "%252e", "a;b", "%3b", ";", "%01", "%0a", "%0d%0aX:%20y", "%7f",
-    "%c0%af", "%e0%80%af", "%f0%80%80%af", "%c1%9c", "%ff", "%c3", "%ed%a0%80", "%f4%90%80%80",
-    "%c2%85", "\xe9", "\xc0\xaf",
+    "a\\b", "%5c", "%5C..%5c", "%25", "%252e", "a;b", "%3b", ";", "%01", "%0a", "%0d%0aX:%20y",
+    "%7f", "%c0%af", "%e0%80%af", "%f0%80%80%af", "%c1%9c", "%ff", "%c3", "%ed%a0%80",
+    "%f4%90%80%80", "%c2%85", "\xe9", "\xc0\xaf",
     "%2e%2e/wide/x", "x/%2e%2e/y", "x/../y", "x/./y", "x/%2E/y", "..%20/x", "...", "...%20", ".",
     "%2e", "x/..", "x/.%2e/"])
 def test_path_that_back_ends_read_differently(site, phone, refused, path):
@@ -124,8 +124,9 @@ def test_detour_to_a_protected_path(site, phone, refused, target):
 
 @pytest.mark.parametrize("target", [
     "/wide/%2f", "/wide/%2F..", "/wide/%00", "/wide/%zz", "/wide/%4", "/wide/%u0041", "/wide/x y",
-    "/wide/x\ty", "/wide/\x01", "/wide/\x7f", "/wide/x#y", "/wide?x#y", "/wide/..", "/wide/%2e%2e/x",
-    "/wide/../owb", PATH + "#", PATH + "?a b", PATH + "%2f", PATH + "%00", PATH + "/%2e%2e/owb",
+    "/wide/x\ty", "/wide/\x01", "/wide/\x7f", "/wide/x#y", "/wide?x#y", "/wide/..",
+    "/wide/%2e%2e/x", "/wide/../owb", PATH + "#", PATH + "?a b", PATH + "%2f", PATH + "%00",
+    PATH + "/%2e%2e/owb",
     PATH + ".", PATH + "%20", PATH + "::$DATA", PATH + ";x", PATH + "\\", PATH + "/x", PATH + "//x",
     "Microsoft-Server-ActiveSync", "", "*", "mail.contoso.test:443",
     "https://alice@mail.contoso.test" + PATH, "ftp://mail.contoso.test" + PATH])
@@ -173,7 +174,7 @@ def test_target_of_another_host_is_ours_all_the_same(site, phone, cas1):
     assert fields_of(cas1.requests()[-1])["host"] == "cas1.contoso.test"
 
 
-# ---- what a phone says about itself ----------------------------------------------------------------
+# ---- what a phone says about itself ------------------------------------------------------------
 
 CLAIMS = ["Authorization", "Proxy-Authorization", "Forwarded", "X-Forwarded-For",
           "X-Forwarded-Host", "X-Forwarded-Server", "X-Forwarded-Proto", "X-Forwarded-User",
@@ -190,6 +191,8 @@ def no_claim(request, *marks):
         assert name.replace("_", "-") not in (
             "proxy-authorization", "forwarded", "x-forwarded-proto", "x-forwarded-user",
             "x-remote-user", "x-commonaccesstoken", "x-isfromcafe", "x-sourcecafeserver"), name
+    token = seen.pop("authorization")
+    assert "," not in token and len(token) > 500        # one, and none of those that are claimed
     for value in seen.values():
         assert not any(mark in value for mark in marks), seen
 
@@ -212,7 +215,7 @@ def test_authorization_of_the_phone_is_replaced(site, phone, cas1, value):
     answer = raw(phone("alice"), PATH, "OPTIONS", "Authorization: " + value,
                  "Authorization: " + value)
     assert answer.user == "alice@CONTOSO.TEST"
-    no_claim(cas1.requests()[-1], "YII=, ", "Zm9v")
+    no_claim(cas1.requests()[-1])
 
 
 @pytest.mark.parametrize("fields", [
@@ -244,7 +247,7 @@ def test_claims_in_a_trailer(gateway, phone, cas1, merge):
     assert fields_of(request).get("x-kept") == ("kept" if merge == "On" else None)
 
 
-# ---- refusals and connections ----------------------------------------------------------------------
+# ---- refusals and connections ------------------------------------------------------------------
 
 @pytest.mark.parametrize("fields", [
     ("Content-Length: 1000000",), ("Content-Length: 1000000", "Expect: 100-continue"),
@@ -257,8 +260,8 @@ def test_refusal_before_the_body_closes(site, phone, expect, untouched, path, nu
     expect(number)
     with phone(None).connect() as connection:
         begin = time.monotonic()
-        connection.send(("\r\n".join(["POST %s HTTP/1.1" % path, "Host: mail.contoso.test", *fields])
-                         + "\r\n\r\n").encode())
+        connection.send(("\r\n".join(["POST %s HTTP/1.1" % path, "Host: mail.contoso.test",
+                                      *fields]) + "\r\n\r\n").encode())
         found = rest(connection)
         assert time.monotonic() - begin < 2
     assert found.startswith(b"HTTP/1.1 %d " % status) and b" 100 " not in found
@@ -312,7 +315,7 @@ def test_refusal_of_a_stream(gateway, phone, expect, untouched, certificate, num
     server = gateway(port=8443, modules=["http2"], vhost="Protocols h2 http/1.1")
     expect(number)
     answer = phone(certificate, server).command("SendMail", b"x" * size, version="2")
-    assert answer.status == 403 or answer.exit == 92 and size > 10
+    assert answer.status == 403 or answer.exit == 92 and size > 0
     bare(answer)
     untouched.check()
     last = server.access()[-1]
@@ -320,7 +323,7 @@ def test_refusal_of_a_stream(gateway, phone, expect, untouched, certificate, num
     assert server.numbers(serious=True) == [number]
 
 
-# ---- other modules' opinions -------------------------------------------------------------------------
+# ---- other modules' opinions -------------------------------------------------------------------
 
 @pytest.mark.parametrize("path", ["/valid-user", "/user-alice"])
 def test_require_that_an_account_meets(site, phone, path):
@@ -377,20 +380,21 @@ def test_authorization_set_early_is_replaced(gateway, phone, cas1):
     no_claim(cas1.requests()[-1], "Zm9v")
 
 
-# ---- side doors --------------------------------------------------------------------------------------
+# ---- side doors --------------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")
 def doors(bench):
     """A gateway that leads to a protected Location in every way that httpd has."""
     root = namespace.WORK + "/root"
-    os.makedirs(root + "/folder", exist_ok=True)
+    for name in ("folder", "inner"):
+        os.makedirs(os.path.join(root, name), exist_ok=True)
     with open(root + "/page.shtml", "w", encoding="ascii") as file:
         file.write('<!--#include virtual="/any/inside" -->after')
     server = resting(bench, port=8443, modules=["dir", "include", "rewrite", "actions", "alias"],
                            vhost=['DocumentRoot "%s"' % root,
                                   '<Directory "%s">' % root, "  Options +Includes",
                                   "  Require all granted", "</Directory>",
-                                  '<Directory "%s/folder">' % root,
+                                  '<Directory ~ "/(folder|inner)">',
                                   "  DirectoryIndex /any/inside", "</Directory>",
                                   "AddType text/html .shtml", "AddOutputFilter INCLUDES .shtml",
                                   "RewriteEngine On", "RewriteRule ^/rewritten$ /outer/inside [PT]",
@@ -407,6 +411,9 @@ def doors(bench):
                                "  RewriteRule .* /any/inside", "</Location>",
                                "<Location /acted>", "  Action acted /any virtual",
                                "  SetHandler acted", "</Location>",
+                               "<Location /inner>", "  EASCertAuth On",
+                               "  EASCertAuthStrongMapping Off",
+                               "  EASCertAuthProtocol Any", "</Location>",
                                "<Location /own>", "  EASCertAuth On",
                                "  EASCertAuthProtocol Any",
                                "  ErrorDocument 403 /any/inside",
@@ -424,7 +431,8 @@ def door(doors, expect):
     assert doors.crashes() == []
 
 
-PATHS = ["/missing", "/closed", "/again", "/acted", "/rewritten", "/page.shtml", "/folder/"]
+PATHS = ["/missing", "/closed", "/again", "/acted", "/rewritten", "/page.shtml", "/folder/",
+         "/inner/"]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -451,7 +459,7 @@ def test_side_door_opens_for_the_account_only(door, phone, cas1, expect, path):
     expect.maybe("EAS0209")
     phone("alice", door).request("GET", path, headers={"Authorization": BASIC})
     seen = cas1.requests()
-    if path == "/folder/":
+    if path in ("/folder/", "/inner/"):
         assert seen == [] and set(door.numbers()) == {"EAS0209"}
     else:
         assert [one["uri"] for one in seen] == [
@@ -488,7 +496,7 @@ def test_proxying_by_rewrite_gets_no_token(door, phone, cas1):
     assert len(cas1.requests()) == 1
 
 
-# ---- what is not protected ---------------------------------------------------------------------------
+# ---- what is not protected ---------------------------------------------------------------------
 
 def test_unprotected_neighbour_gets_no_token(site, phone, cas1):
     strangers = Strangers(cas1)
