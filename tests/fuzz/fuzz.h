@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A fuzz target, tests/fuzz/fuzz_NOUN.c, is this one function. It is linked twice: with standalone.c
- * for make check, which replays tests/fuzz/corpus/NOUN/, and with libFuzzer for make fuzz.
+ * A fuzz target, tests/fuzz/fuzz_NOUN.c, is this one function. It is linked twice: with
+ * standalone.c for make check, which replays tests/fuzz/corpus/NOUN/, and with libFuzzer for make
+ * fuzz.
  */
 #ifndef CBA_FUZZ_H
 #define CBA_FUZZ_H

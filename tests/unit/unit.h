@@ -2,10 +2,9 @@
  *
  * What every unit test includes first: cmocka, whose header wants four others before it.
  *
- * A program tests one noun and has one group (one cmocka_run_group_tests in main): its output is TAP
- * in make check, where a second group would be a second plan. It runs under ASan and UBSan. Run by
- * hand, tests/unit/test_NOUN prints cmocka's own format, and CMOCKA_TEST_FILTER is not needed: the
- * cases take milliseconds.
+ * A program tests one noun and has one group (one cmocka_run_group_tests in main): its output is
+ * TAP in make check, where a second group would be a second plan. It runs under ASan and UBSan. Run
+ * by hand, tests/unit/test_NOUN prints cmocka's own format.
  */
 #ifndef CBA_UNIT_H
 #define CBA_UNIT_H
@@ -19,8 +18,8 @@
 
 #include <cmocka.h>
 
-/* The file tests/NAME in a block of exactly its size, so that ASan sees the first byte read beyond it.
- * The caller frees it. A file that cannot be read fails the test. */
+/* The file tests/NAME in a block of exactly its size, so that ASan sees the first byte read beyond
+ * it. The caller frees it. A file that cannot be read fails the test. */
 static inline unsigned char *unit_file_read(const char *name, size_t *len)
 {
     char path[4096];
