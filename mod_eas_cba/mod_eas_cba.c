@@ -85,6 +85,12 @@ static void register_hooks(apr_pool_t *pool)
      * shall ask for a password. */
     ap_hook_check_authn(cba_gate_authn, NULL, NULL, APR_HOOK_REALLY_FIRST,
                         AP_AUTH_INTERNAL_PER_URI);
+    /* Around every other authorization (Require), so that what it refuses has a number and is a
+     * 403. */
+    ap_hook_check_access_ex(cba_gate_access_ex, NULL, NULL, APR_HOOK_REALLY_FIRST,
+                            AP_AUTH_INTERNAL_PER_URI);
+    ap_hook_check_authz(cba_gate_authz, NULL, NULL, APR_HOOK_REALLY_FIRST,
+                        AP_AUTH_INTERNAL_PER_URI);
     /* httpd skips the access phase for an internal redirect or subrequest under the same
      * configuration; this phase it runs for all. */
     ap_hook_fixups(cba_gate_fixups, NULL, NULL, APR_HOOK_REALLY_FIRST);

@@ -127,18 +127,48 @@ int cba_gate_authn(request_rec *r)
     return cba_gate_protects(r) && cba_gate_admitted(r) ? OK : DECLINED;
 }
 
+/* The other modules' verdict, with our number on a refusal: they answer 401, and a phone asks its
+ * user for a password that cannot help. */
+static int judge_by_others(request_rec *r, int (*run)(request_rec *r))
+{
+    struct cba_pass *pass = cba_gate_protects(r) ? cba_gate_admitted(r) : NULL;
+    int status;
+
+    if (!pass || pass->with_others) {
+        return DECLINED;
+    }
+    pass->with_others = true;
+    status = run(r);
+    pass->with_others = false;
+    if (status == OK || status == DECLINED) {
+        return status;
+    }
+    return cba_report_refusal(r, pass, CBA_R_ACC_REQUIRE, NULL);
+}
+
+int cba_gate_access_ex(request_rec *r)
+{
+    return judge_by_others(r, ap_run_access_checker_ex);
+}
+
+int cba_gate_authz(request_rec *r)
+{
+    return judge_by_others(r, ap_run_auth_checker);
+}
+
 void cba_gate_error(request_rec *r)
 {
-    /* A Require that fails answers 401 (mod_authz_core), and a phone asks its user for a password
-     * that cannot help. */
-    if (!cba_gate_protects(r) ||
-        (r->status != HTTP_UNAUTHORIZED && r->status != HTTP_PROXY_AUTHENTICATION_REQUIRED)) {
+    static const char *const challenges[] = {"WWW-Authenticate", "Proxy-Authenticate"};
+
+    if (!cba_gate_protects(r)) {
         return;
     }
-    r->status = HTTP_FORBIDDEN;
-    r->status_line = NULL;
-    apr_table_unset(r->err_headers_out, "WWW-Authenticate");
-    apr_table_unset(r->err_headers_out, "Proxy-Authenticate");
-    apr_table_unset(r->headers_out, "WWW-Authenticate");
-    apr_table_unset(r->headers_out, "Proxy-Authenticate");
+    for (size_t i = 0; i < sizeof challenges / sizeof *challenges; i++) {
+        apr_table_unset(r->err_headers_out, challenges[i]);
+        apr_table_unset(r->headers_out, challenges[i]);
+    }
+    if (r->status == HTTP_UNAUTHORIZED || r->status == HTTP_PROXY_AUTHENTICATION_REQUIRED) {
+        r->status = HTTP_FORBIDDEN;
+        r->status_line = NULL;
+    }
 }

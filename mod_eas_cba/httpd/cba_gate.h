@@ -25,6 +25,7 @@ struct cba_pass {
     struct cba_attempt *attempt;    /* while mod_proxy_http runs on our behalf */
     struct cba_answer_watch answer; /* what came of it */
     unsigned attempts;              /* tries at back ends so far */
+    bool with_others;               /* the other modules' authorization runs */
     bool refused;                   /* a refusal was reported */
 };
 
@@ -36,13 +37,20 @@ bool cba_gate_protects(const request_rec *r);
 struct cba_pass *cba_gate_admitted(const request_rec *r);
 
 /* Hooks. */
-int cba_gate_access(request_rec *r); /* access_checker: decides */
-int cba_gate_authn(request_rec *r); /* check_authn: answers for an admitted request, so that Require
-                                       finds a user */
-int cba_gate_fixups(request_rec *r); /* fixups: decides where httpd skipped the access phase
-                                        (internal redirects, subrequests) */
-void cba_gate_error(request_rec *r); /* insert_error_filter: no 401 of the server's own leaves a
-                                        protected Location */
+
+/* access_checker: decides. */
+int cba_gate_access(request_rec *r);
+/* access_checker_ex and auth_checker: run the others', and refuse with a number what they refuse.
+ */
+int cba_gate_access_ex(request_rec *r);
+int cba_gate_authz(request_rec *r);
+/* check_user_id: answers for an admitted request, so that Require finds a user. */
+int cba_gate_authn(request_rec *r);
+/* fixups: decides where httpd skipped the access phase (internal redirects, subrequests), and
+ * upholds a refusal that was overruled there (Satisfy Any). */
+int cba_gate_fixups(request_rec *r);
+/* insert_error_filter: no 401 and no challenge of the server's own leaves a protected Location. */
+void cba_gate_error(request_rec *r);
 
 /* Removes the header fields in which a phone could claim an identity; called again when trailers
  * have been read. */

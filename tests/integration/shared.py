@@ -2,7 +2,7 @@
 """What several test files share: one gateway for a whole file, and the claims that every refusal
 must meet.  A test file says which gateway it wants and imports the fixtures:
 
-    from shared import place, refused, site, standing
+    from shared import phone, place, refused, site, standing
 
     SITE = {"after": place("/lax", "EASCertAuthStrongMapping Off")}
 
@@ -74,6 +74,22 @@ class Untouched:
         assert self._strangers.seen() == []
 
 
+def logged(server, count=1, **fields):
+    """The lines of the access log that have these fields, waiting for so many.
+
+    httpd writes a line after the answer: that of an earlier test may come while this one runs.
+    """
+    def found():
+        lines = [line for line in server.access(0) if fields.items() <= line.items()]
+        return lines if len(lines) >= count else None
+    return wait_until(found, "%d access log lines with %s" % (count, fields))
+
+
+def name_of(connection):
+    """What the access log calls a connection of a phone."""
+    return "%s:%d" % connection.socket.getsockname()[:2]
+
+
 def resting(bench, **knobs):
     """A gateway that has said all that it says at start."""
     return settled(bench.gateway(**knobs))
@@ -83,6 +99,24 @@ def settled(server):
     """httpd reads its configuration twice, and listens after the first time."""
     wait_until(lambda: "resuming normal operations" in server.error_log.text(0), "httpd at rest")
     return server
+
+
+@pytest.fixture(scope="session")
+def cards():
+    """Certificates of the accounts that no test changes; a signature costs more than a request."""
+    return {}
+
+
+@pytest.fixture
+def phone(bench, phone, cards):
+    """Makes phones as the fixture of the same name does, the usual ones with one certificate."""
+    def make(certificate="alice", gateway=None, **shape):
+        if isinstance(certificate, str) and not shape:
+            if certificate not in cards:
+                cards[certificate] = bench.certificate(certificate)
+            certificate = cards[certificate]
+        return phone(certificate, gateway, **shape)
+    return make
 
 
 @pytest.fixture(scope="module")
@@ -132,8 +166,7 @@ def refused(request, untouched, expect):
         bare(answer)
         untouched.check()
         assert set(server.numbers()) == {number}
-        last = server.access()[-1]
-        assert (last["status"], last["EAS_REASON"]) == (str(status), number)
+        last = logged(server, status=str(status), EAS_REASON=number)[-1]
         assert last["EAS_TICKET"] == last["EAS_SPN"] == ""
         return last
     return check
