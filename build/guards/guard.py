@@ -15,10 +15,16 @@ from pathlib import Path
 SRCDIR = Path(os.environ.get("CBA_SRCDIR") or Path(__file__).parents[2]).resolve()
 BUILDDIR = Path(os.environ.get("CBA_BUILDDIR") or SRCDIR).resolve()
 
-# What autoreconf writes into the source tree, and a release brings along.
-_GENERATED = re.compile(r"(configure~?|aclocal\.m4|Makefile\.in|build/m4/lt[\w~]*\.m4|build/m4/libtool\.m4|"
-                        r"build/(ar-lib|compile|config\.guess|config\.h\.in|config\.sub|depcomp|"
-                        r"install-sh|ltmain\.sh|missing|tap-driver\.sh|test-driver))~?$")
+# What autoreconf writes into the source tree and a release brings along, and what configure and make
+# leave in it when it is the build folder, too.
+_GENERATED = re.compile(r"""(
+    configure | aclocal\.m4 | Makefile\.in | build/m4/(lt[\w~]*|libtool)\.m4 |
+    build/(ar-lib|compile|config\.guess|config\.h\.in|config\.sub|depcomp|install-sh|ltmain\.sh|
+           missing|tap-driver\.sh|test-driver) |
+    Makefile | libtool | config\.status | build/config\.h | build/stamp-h1 |
+    tests/(unit/test|fuzz/fuzz)_\w+ | fuzz/.* | mod_eas_cba-[^/]*(/.*)? | .*\.(o|lo|la|a|log|trs) |
+    (.*/)?\.dirstamp
+    )~?$""", re.X)
 
 _problems = []
 _inputs = 0
@@ -94,7 +100,7 @@ def _is_product(path):
 
 
 def tracked():
-    """Every file that belongs to the project: what git knows, or, in an unpacked release, all of it."""
+    """Every file that belongs to the project: what git knows, or all of an unpacked release."""
     if (SRCDIR / ".git").exists():
         out = subprocess.run(["git", "-c", f"safe.directory={SRCDIR}", "-C", str(SRCDIR), "ls-files", "-z"],
                              stdout=subprocess.PIPE, check=True).stdout
