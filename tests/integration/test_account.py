@@ -8,7 +8,7 @@ import pytest
 from lab.directory import DISABLED, NORMAL, SENSITIVE, USER
 from lab.phone import PATH
 from lab.process import wait_until
-from shared import place, refused, site, standing, untouched  # noqa: F401
+from shared import cards, logged, phone, place, refused, site, standing, untouched  # noqa: F401
 
 SITE = {"after": place("/lax", "EASCertAuthStrongMapping Off")
         + place("/url", "EASCertAuthMap SID SIDURL UPN")
@@ -31,10 +31,8 @@ def weak(phone):
 def admitted(answer, site, user, method):
     """Back end and access log name this account, found in this way."""
     assert (answer.status, answer.user) == (200, user + "@CONTOSO.TEST"), str(answer)
-    seen = site.access()[-1]
-    assert seen["EAS_ACCOUNT"] == seen["user"] == user + "@CONTOSO.TEST"
-    assert (seen["EAS_MAPPED_BY"], seen["EAS_REASON"]) == (method, "")
-    return seen
+    return logged(site, status="200", user=user + "@CONTOSO.TEST", EAS_REASON="",
+                  EAS_ACCOUNT=user + "@CONTOSO.TEST", EAS_MAPPED_BY=method)[-1]
 
 
 def force(bench, account, **attributes):

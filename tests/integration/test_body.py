@@ -14,7 +14,8 @@ from lab import namespace
 from lab.httpd import owner
 from lab.phone import PATH
 from lab.process import wait_until
-from shared import bare, place, refused, settled, site, standing, untouched  # noqa: F401
+from shared import (  # noqa: F401
+    bare, cards, logged, name_of, phone, place, refused, settled, site, standing, untouched)
 
 KIB, MIB = 1024, 1024 * 1024
 LIMIT = 100_000
@@ -148,7 +149,7 @@ def test_bodies_one_after_the_other_on_one_connection(site, phone, cas1):
             body = content(size)
             assert connection.request("POST", PATH, body).status == 200
             arrived(cas1, body)
-    assert len({line["connection"] for line in site.access(5)}) == 1
+        logged(site, 5, connection=name_of(connection))
     ports = {seen["connection"].rsplit("-", 1)[1] for seen in cas1.requests()}
     assert len(ports) == 1
 
@@ -166,7 +167,7 @@ def test_back_end_is_asked_only_when_the_body_is_complete(site, phone, cas1):
     with phone("alice").connect() as connection:
         connection.send(head(PATH, "Content-Length: 200000") + content(199_999))
         wait_until(lambda: spooled(site), "the body on disk")
-        assert cas1.requests() == [] and site.access_log.lines() == []
+        assert cas1.requests() == []
         connection.send(b"x")
         assert connection.answer().status == 200
     arrived(cas1, content(199_999) + b"x")
@@ -197,7 +198,7 @@ def test_announced_length_is_refused_before_a_byte_is_read(site, phone, expect, 
         answer = b"".join(iter(lambda: connection.socket.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 413 ") and b"Connection: close\r\n" in answer
     untouched.check()
-    assert site.access()[-1]["EAS_REASON"] == "EAS0204"
+    logged(site, status="413", EAS_REASON="EAS0204")
 
 
 @pytest.mark.parametrize("size", ["-1", "1x", "", "99999999999999999999", "1, 1"])
@@ -229,8 +230,7 @@ def test_stream_over_the_limit(gateway, phone, untouched, expect, chunked):
     more = ["--header", "Content-Length:"] if chunked else []
     phone("alice", server).request("POST", PATH, content(LIMIT + 1), version="2", options=more)
     untouched.check()
-    last = server.access()[-1]
-    assert (last["status"], last["EAS_REASON"]) == ("413", number)
+    logged(server, status="413", EAS_REASON=number)
 
 
 # ---- the spool ---------------------------------------------------------------------------------
@@ -386,7 +386,7 @@ def test_disk_that_is_full(gateway, phone, refused, tiny, cas1):
 def ended(server, number):
     """Waits for the line in both logs; httpd notices on its own time that a phone has gone."""
     wait_until(lambda: number in server.numbers(), number)
-    return server.access()[-1]
+    logged(server, status="400", EAS_REASON=number)
 
 
 def opened(one):
@@ -405,7 +405,7 @@ def test_body_broken_off(site, phone, expect, untouched, framing, sent):
     untouched.reset()
     connection.send(head(PATH, framing) + content(sent))
     connection.close()
-    assert ended(site, "EAS0206")["EAS_REASON"] == "EAS0206"
+    ended(site, "EAS0206")
     untouched.check()
     wait_until(lambda: not spooled(site), "the end of the file")
 
@@ -466,7 +466,7 @@ def test_body_that_is_too_slow(site, phone, expect, untouched, fields, sent):
     assert (answer.status, answer.headers.get("Connection")) == (408, "close")
     bare(answer)
     untouched.check()
-    assert site.access()[-1]["EAS_REASON"] == "EAS0210"
+    logged(site, status="408", EAS_REASON="EAS0210")
 
 
 # ---- content filters ---------------------------------------------------------------------------
