@@ -40,8 +40,8 @@ static enum cba_reason check_query(const struct cba_request *request, const stru
     return CBA_R_OK;
 }
 
-/* Autodiscover's body is not looked at: without an XML parser a look at it proves nothing, and whose
- * settings are told is decided by the token. */
+/* Autodiscover's body is not looked at: without an XML parser a look at it proves nothing, and
+ * whose settings are told is decided by the token. */
 static enum cba_reason check_autodiscover(const struct cba_request *request,
                                           const struct cba_rules *rules, struct cba_decision *out)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The query of an ActiveSync request, as plain text or as base64 (MS-ASHTTP 2.2.1.1.1): from what a
- * phone sent, hostile until parsed, to facts of a fixed size. Nothing here says who the user is: the
- * certificate does. Owned by the caller; any thread.
+ * The query of an ActiveSync request, as plain text or as base64 (MS-ASHTTP 2.2.1.1.1): from what
+ * a phone sent, hostile until parsed, to facts of a fixed size. Nothing here says who the user is:
+ * the certificate does. Owned by the caller; any thread.
  */
 #ifndef CBA_QUERY_H
 #define CBA_QUERY_H
@@ -40,13 +40,13 @@ struct cba_query {
  * Plain: NAME=VALUE, joined by '&'. Cmd, User, DeviceId and DeviceType are there once each, in any
  * order and case of their names, which back ends ignore; other parameters pass. Names and values
  * decode to UTF-8 without controls; '+' is a blank, but in User, which has none (1*VCHAR). Cmd is
- * one of cba_command.h, without case; DeviceId 1 to CBA_DEVICE_ID_MAX letters, digits, '.', '_', '-';
- * User and DeviceType not empty.
+ * one of cba_command.h, without case; DeviceId 1 to CBA_DEVICE_ID_MAX letters, digits, '.', '_' and
+ * '-'; User and DeviceType not empty.
  *
- * Base64: the alphabet of RFC 4648 4 with its padding, '+', '/' and '=' also as escapes. A version of
- * 12.1, 14.0, 14.1, 16.0 or 16.1; a code of cba_command.h; a policy key of 0 or 4 bytes; DeviceId 1 to
- * CBA_DEVICE_ID_MAX bytes; DeviceType not empty, UTF-8 without controls; Options one byte, User as
- * above and not empty, neither of them twice; other parameters pass. */
+ * Base64: the alphabet of RFC 4648 4 with its padding, '+', '/' and '=' also as escapes. A version
+ * of 12.1, 14.0, 14.1, 16.0 or 16.1; a code of cba_command.h; a policy key of 0 or 4 bytes;
+ * DeviceId 1 to CBA_DEVICE_ID_MAX bytes; DeviceType not empty, UTF-8 without controls; Options one
+ * byte, User as above and not empty, neither of them twice; other parameters pass. */
 enum cba_reason cba_query_parse(struct cba_span query, struct cba_query *out,
                                 struct cba_result *result);
 
