@@ -6,6 +6,85 @@ static bool equal(struct cba_span a, const char *b)
     return a.len == strlen(b) && (a.len == 0 || memcmp(a.ptr, b, a.len) == 0);
 }
 
+/* The query of an ActiveSync request. OPTIONS needs none and commands nothing: what it says is for
+ * the log (MS-ASHTTP 2.2.3). */
+static enum cba_reason check_query(const struct cba_request *request, const struct cba_rules *rules,
+                                   bool *malformed, struct cba_decision *out)
+{
+    struct cba_span query = cba_request_query(request);
+    struct cba_result result = {""};
+    enum cba_reason reason = cba_query_parse(query, &out->query, &result);
+
+    cba_query_add_headers(&out->query, request->version, request->policy_key);
+    if (equal(request->method, "OPTIONS")) {
+        return CBA_R_OK;
+    }
+    *malformed = reason != CBA_R_OK;
+    if (*malformed && rules->enforce) {
+        out->result = result;
+        return reason;
+    }
+    if (*malformed) {
+        out->remark = CBA_R_REQ_QUERY_LOGGED;
+        out->remark_result = result;
+    }
+    if (rules->commands == CBA_COMMANDS_ALL) {
+        return CBA_R_OK;
+    }
+    /* Of a malformed query nobody knows which command the back end reads in it. */
+    if (*malformed || !cba_command_in(out->query.command, rules->commands)) {
+        cba_result_set(&out->result, "%s",
+                       *malformed ? result.detail : cba_command_name(out->query.command));
+        return CBA_R_REQ_COMMAND;
+    }
+    return CBA_R_OK;
+}
+
+/* Autodiscover's body is not looked at: without an XML parser a look at it proves nothing, and
+ * whose settings are told is decided by the token. */
+static enum cba_reason check_autodiscover(const struct cba_request *request,
+                                          const struct cba_rules *rules, struct cba_decision *out)
+{
+    struct cba_span type = request->content_type;
+    struct cba_result *result = rules->enforce ? &out->result : &out->remark_result;
+
+    if (cba_request_is_xml(type)) {
+        return CBA_R_OK;
+    }
+    if (type.len == 0) {
+        cba_result_set(result, "there is no Content-Type");
+    } else {
+        cba_result_set(result, "Content-Type is %.*s",
+                       type.len < CBA_DETAIL_MAX ? (int)type.len : CBA_DETAIL_MAX,
+                       (const char *)type.ptr);
+    }
+    if (rules->enforce) {
+        return CBA_R_REQ_AUTODISCOVER_TYPE;
+    }
+    out->remark = CBA_R_REQ_AUTODISCOVER_LOGGED;
+    return CBA_R_OK;
+}
+
+static enum cba_reason check_request(const struct cba_request *request,
+                                     const struct cba_rules *rules, bool *malformed,
+                                     struct cba_decision *out)
+{
+    enum cba_reason reason = cba_request_check(request, rules->protocol);
+
+    if (reason != CBA_R_OK) {
+        return reason;
+    }
+    switch (rules->protocol) {
+    case CBA_PROTOCOL_ACTIVESYNC:
+        return check_query(request, rules, malformed, out);
+    case CBA_PROTOCOL_AUTODISCOVER:
+        return check_autodiscover(request, rules, out);
+    case CBA_PROTOCOL_ANY:
+        return CBA_R_OK;
+    }
+    return CBA_R_UNDECIDED;
+}
+
 /* Only what mod_ssl itself calls SUCCESS is verified: with "optional_no_ca" it also lets in what it
  * calls GENEROUS or FAILED. */
 static enum cba_reason check_peer(const struct cba_peer *peer, struct cba_result *result)
@@ -54,24 +133,70 @@ static enum cba_reason resolve(const struct cba_answer *answer, const struct cba
     return reason;
 }
 
+/* Is this one of the account's names: sAMAccountName, DOMAIN\sAMAccountName, userPrincipalName or
+ * the implicit UPN? Of DOMAIN only a DNS name can be compared: the directory facts do not have the
+ * NetBIOS name. */
+static bool is_called(const struct cba_account *account, const char *user)
+{
+    const char *backslash = strchr(user, '\\');
+    struct cba_span name = cba_span_str(backslash != NULL ? backslash + 1 : user);
+    struct cba_span domain = cba_span_of(user, backslash != NULL ? (size_t)(backslash - user) : 0);
+    size_t sam = strlen(account->sam);
+
+    if (backslash != NULL) {
+        return cba_span_equal_nocase(name, cba_span_str(account->sam)) && domain.len > 0 &&
+               (memchr(domain.ptr, '.', domain.len) == NULL ||
+                cba_span_equal_nocase(domain, cba_span_str(account->domain)));
+    }
+    return cba_span_equal_nocase(name, cba_span_str(account->sam)) ||
+           (account->upn[0] && cba_span_equal_nocase(name, cba_span_str(account->upn))) ||
+           (name.len > sam && name.ptr[sam] == '@' &&
+            cba_span_equal_nocase(cba_span_of(name.ptr, sam), cba_span_str(account->sam)) &&
+            cba_span_equal_nocase(cba_span_of(name.ptr + sam + 1, name.len - sam - 1),
+                                  cba_span_str(account->domain)));
+}
+
+/* A base64 query need not name a user. What a malformed one says is not known. */
+static enum cba_reason check_user(const struct cba_request *request, const struct cba_rules *rules,
+                                  bool malformed, struct cba_decision *out)
+{
+    const char *user = out->query.user;
+
+    if (!rules->user_match || rules->protocol != CBA_PROTOCOL_ACTIVESYNC ||
+        equal(request->method, "OPTIONS")) {
+        return CBA_R_OK;
+    }
+    if (malformed) {
+        cba_result_set(&out->result, "%s", out->remark_result.detail);
+        return CBA_R_REQ_USER;
+    }
+    if (user[0] && !is_called(&out->account, user)) {
+        cba_result_set(&out->result, "it names %s", user);
+        return CBA_R_REQ_USER;
+    }
+    return CBA_R_OK;
+}
+
 static enum cba_reason decide(const struct cba_request *request, const struct cba_peer *peer,
                               const struct cba_rules *rules, int64_t now,
                               const struct cba_ports *ports, struct cba_decision *out)
 {
     struct cba_answer answer = {0};
     enum cba_reason reason;
+    bool malformed = false;
 
-    if ((reason = cba_request_check(request, rules->protocol)) != CBA_R_OK ||
+    if ((reason = check_request(request, rules, &malformed, out)) != CBA_R_OK ||
         (reason = check_peer(peer, &out->result)) != CBA_R_OK ||
         (reason = cba_cert_parse(peer->der, &out->cert, &out->result)) != CBA_R_OK ||
         (reason = check_dates(&out->cert, now)) != CBA_R_OK ||
         (reason = check_usage(&out->cert, rules)) != CBA_R_OK ||
         (reason = ports->find(ports->ctx, &out->cert, &answer, &out->result)) != CBA_R_OK ||
-        (reason = resolve(&answer, rules, out)) != CBA_R_OK) {
+        (reason = resolve(&answer, rules, out)) != CBA_R_OK ||
+        /* Whose account it is comes before what is wrong with it. */
+        (reason = cba_account_policy(&out->account, now)) != CBA_R_OK) {
         return reason;
     }
-    /* Whose account it is comes before what is wrong with it. */
-    return cba_account_policy(&out->account, now);
+    return check_user(request, rules, malformed, out);
 }
 
 enum cba_reason cba_decision_access(const struct cba_request *request, const struct cba_peer *peer,

@@ -9,11 +9,15 @@
 #define CBA_DECISION_H
 
 #include "cba_mapping.h"
+#include "cba_query.h"
 #include "cba_request.h"
 
 /* The rules of one Location. Read-only during a decision. */
 struct cba_rules {
     enum cba_protocol protocol;
+    bool enforce;              /* refuse what is malformed by that protocol; else remark on it */
+    uint32_t commands;         /* set of ActiveSync commands that are let through */
+    bool user_match;           /* the user that an ActiveSync query names must be the account */
     unsigned methods;          /* set of enum cba_method that may grant */
     bool strong;               /* refuse weak mappings */
     const char *const *usages; /* wanted extended key usages, dotted */
@@ -55,6 +59,10 @@ struct cba_decision {
     bool has_account;       /* account is set: the one let in, or the one refused */
     struct cba_account account;
     struct cba_result result; /* detail for the log */
+    struct cba_query query;   /* ActiveSync: what the query says, as far as it was understood */
+    /* A message for the log that refuses nothing, with its detail; UNDECIDED: none. */
+    enum cba_reason remark;
+    struct cba_result remark_result;
 };
 
 /* May this request be proxied, and as whom? now: seconds since 1970. Fills *out and returns

@@ -21,5 +21,10 @@
 #define CBA_FILTER_MAX     8192  /* an LDAP filter: every identity, every byte escaped */
 #define CBA_SPN_MAX        512   /* a service principal name */
 #define CBA_TARGET_MAX     65536 /* a request target */
+#define CBA_QUERY_MAX      8192  /* an ActiveSync query, as sent */
+#define CBA_DEVICE_ID_MAX  64    /* a device id; MS-ASHTTP says 32, longer ones are met */
+#define CBA_DEVICE_MAX     128   /* a device id as text: two hex digits for each byte */
+#define CBA_TYPE_MAX       255   /* a device type: its length is one byte in the base64 form */
+#define CBA_DISCOVERY_MAX  16384 /* the body of an Autodiscover request, which needs 400 */
 
 #endif

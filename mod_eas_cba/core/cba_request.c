@@ -29,23 +29,14 @@ static bool is_method_of(struct cba_span method, enum cba_protocol protocol)
     switch (protocol) {
     case CBA_PROTOCOL_ACTIVESYNC:
         return equal(method, "POST") || equal(method, "OPTIONS");
+    case CBA_PROTOCOL_AUTODISCOVER:
+        return equal(method, "POST");
     case CBA_PROTOCOL_ANY:
         /* Some back ends read methods without case. */
         return is_token(method) && !cba_span_equal_nocase(method, cba_span_str("TRACE")) &&
                !cba_span_equal_nocase(method, cba_span_str("CONNECT"));
     }
     return false;
-}
-
-enum cba_reason cba_request_check(const struct cba_request *request, enum cba_protocol protocol)
-{
-    if (request->upgrade) {
-        return CBA_R_REQ_UPGRADE;
-    }
-    if (!is_method_of(request->method, protocol)) {
-        return CBA_R_REQ_METHOD;
-    }
-    return cba_path_check(request->target);
 }
 
 /* Takes scheme and authority of an absolute-form off the target (RFC 9112 3.2.2). What is left
@@ -79,35 +70,16 @@ static bool take_authority(struct cba_span *target)
     return at > start;
 }
 
-static int hex_value(unsigned char c)
-{
-    c = cba_ascii_lower(c);
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* One byte of the path, decoded once. -1: a malformed escape, or what servers disagree on. */
 static int take_byte(struct cba_span *path)
 {
     static const char encoded[] = "/\\%;"; /* decoded before or after the path is taken apart? */
-    int c = path->ptr[0];
-    size_t len = 1;
+    bool escaped = path->ptr[0] == '%';
+    int c = cba_span_take_escaped(path);
 
-    if (c == '%') {
-        int high = path->len >= 3 ? hex_value(path->ptr[1]) : -1;
-        int low = path->len >= 3 ? hex_value(path->ptr[2]) : -1;
-
-        c = high * 16 + low;
-        len = 3;
-        if (high < 0 || low < 0 || c == 0 || strchr(encoded, c) != NULL) {
-            return -1;
-        }
-    } else if (c == '\\' || c == ';') {
+    if (escaped ? c <= 0 || strchr(encoded, c) != NULL : c == '\\' || c == ';') {
         return -1;
     }
-    *path = cba_span_of(path->ptr + len, path->len - len);
     return c;
 }
 
@@ -172,10 +144,16 @@ static bool is_clear_path(struct cba_span path)
     return reader.begun == 0 && ends_segment(&reader);
 }
 
+/* Target without its query. */
+static struct cba_span before_query(struct cba_span target)
+{
+    const unsigned char *query = target.len > 0 ? memchr(target.ptr, '?', target.len) : NULL;
+
+    return query != NULL ? cba_span_of(target.ptr, (size_t)(query - target.ptr)) : target;
+}
+
 enum cba_reason cba_path_check(struct cba_span target)
 {
-    const unsigned char *query;
-
     if (target.len == 0 || target.len > CBA_TARGET_MAX) {
         return CBA_R_REQ_PATH;
     }
@@ -188,11 +166,114 @@ enum cba_reason cba_path_check(struct cba_span target)
     if (target.ptr[0] != '/' && !take_authority(&target)) {
         return CBA_R_REQ_PATH;
     }
-    query = target.len > 0 ? memchr(target.ptr, '?', target.len) : NULL;
-    if (query != NULL) {
-        target.len = (size_t)(query - target.ptr);
+    return is_clear_path(before_query(target)) ? CBA_R_OK : CBA_R_REQ_PATH;
+}
+
+/* Cuts the next segment that is not empty off a path. False: there is none. */
+static bool take_segment(struct cba_span *path, struct cba_span *segment)
+{
+    size_t start = 0, end;
+
+    while (start < path->len && path->ptr[start] == '/') {
+        start++;
     }
-    return is_clear_path(target) ? CBA_R_OK : CBA_R_REQ_PATH;
+    for (end = start; end < path->len && path->ptr[end] != '/'; end++) {
+    }
+    *segment = cba_span_of(path->ptr + start, end - start);
+    *path = cba_span_of(path->ptr + end, path->len - end);
+    return segment->len > 0;
+}
+
+/* Is this segment, decoded and without case, that name? Dots and blanks at its end, which Windows
+ * drops, count only where exact. */
+static bool is_segment(struct cba_span segment, const char *lower, bool exact)
+{
+    size_t len = strlen(lower), at = 0;
+
+    while (segment.len > 0) {
+        int c = cba_span_take_escaped(&segment);
+
+        if (at < len ? c < 0 || cba_ascii_lower((unsigned char)c) != (unsigned char)lower[at]
+                     : exact || (c != '.' && c != ' ')) {
+            return false;
+        }
+        at++;
+    }
+    return at >= len;
+}
+
+bool cba_path_is_server(struct cba_span target)
+{
+    struct cba_span path = before_query(target), segment;
+    bool inside = false;
+
+    while (take_segment(&path, &segment)) {
+        if (inside && is_segment(segment, "proxy", false)) {
+            return true;
+        }
+        inside = is_segment(segment, "microsoft-server-activesync", false);
+    }
+    return false;
+}
+
+bool cba_path_is_autodiscover(struct cba_span target)
+{
+    struct cba_span path, segment;
+
+    if (target.len == 0 || (target.ptr[0] != '/' && !take_authority(&target))) {
+        return false;
+    }
+    path = before_query(target);
+    return take_segment(&path, &segment) && is_segment(segment, "autodiscover", true) &&
+           take_segment(&path, &segment) && is_segment(segment, "autodiscover.xml", true) &&
+           path.len == 0;
+}
+
+struct cba_span cba_request_query(const struct cba_request *request)
+{
+    size_t len = before_query(request->target).len;
+
+    return len < request->target.len
+               ? cba_span_of(request->target.ptr + len + 1, request->target.len - len - 1)
+               : cba_span_of(request->target.ptr + len, 0);
+}
+
+enum cba_reason cba_request_check(const struct cba_request *request, enum cba_protocol protocol)
+{
+    enum cba_reason reason;
+
+    if (request->upgrade) {
+        return CBA_R_REQ_UPGRADE;
+    }
+    if (!is_method_of(request->method, protocol)) {
+        return CBA_R_REQ_METHOD;
+    }
+    if ((reason = cba_path_check(request->target)) != CBA_R_OK) {
+        return reason;
+    }
+    if (cba_path_is_server(request->target)) {
+        return CBA_R_REQ_SERVER_PATH;
+    }
+    if (protocol == CBA_PROTOCOL_AUTODISCOVER && !cba_path_is_autodiscover(request->target)) {
+        return CBA_R_REQ_AUTODISCOVER_PATH;
+    }
+    return CBA_R_OK;
+}
+
+bool cba_request_is_xml(struct cba_span content_type)
+{
+    static const char type[] = "text/xml";
+    size_t len = sizeof(type) - 1;
+
+    if (content_type.len < len ||
+        !cba_span_equal_nocase(cba_span_of(content_type.ptr, len), cba_span_str(type))) {
+        return false;
+    }
+    while (len < content_type.len &&
+           (content_type.ptr[len] == ' ' || content_type.ptr[len] == '\t')) {
+        len++;
+    }
+    return len == content_type.len || content_type.ptr[len] == ';';
 }
 
 /* A header field's name, or the beginning of it, without case and with '_' for '-': CGI and some

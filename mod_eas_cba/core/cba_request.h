@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Rules for a request before anything else is known about it: target, method, Upgrade, and which
- * headers of a phone are claims of identity. Pure functions; any thread.
+ * Rules for a request before anything else is known about it: target, method, Upgrade, what
+ * Autodiscover is, and which headers of a phone are claims of identity. What the query of an
+ * ActiveSync request says is cba_query.h's. Pure functions; any thread.
  */
 #ifndef CBA_REQUEST_H
 #define CBA_REQUEST_H
@@ -11,6 +12,7 @@
 
 enum cba_protocol {
     CBA_PROTOCOL_ACTIVESYNC = 1, /* POST and OPTIONS (MS-ASHTTP 2.2.1.1) */
+    CBA_PROTOCOL_AUTODISCOVER,   /* POST to one path (MS-ASCMD 2.2.1.1) */
     CBA_PROTOCOL_ANY             /* every method but TRACE and CONNECT */
 };
 
@@ -19,10 +21,21 @@ struct cba_request {
     struct cba_span
         target;   /* the request target as sent: origin-form or absolute-form, with its query */
     bool upgrade; /* an Upgrade header field is there */
+    /* Header fields; empty: not there. */
+    struct cba_span content_type;
+    struct cba_span version;    /* MS-ASProtocolVersion */
+    struct cba_span policy_key; /* X-MS-PolicyKey */
 };
 
-/* CBA_R_OK, REQ_UPGRADE, REQ_METHOD or REQ_PATH. */
+/* What is refused whatever else is tolerated: CBA_R_OK, REQ_UPGRADE, REQ_METHOD, REQ_PATH,
+ * REQ_SERVER_PATH, REQ_AUTODISCOVER_PATH. */
 enum cba_reason cba_request_check(const struct cba_request *request, enum cba_protocol protocol);
+
+/* What follows the first '?' of the target; empty where nothing does. */
+struct cba_span cba_request_query(const struct cba_request *request);
+
+/* Is this Content-Type text/xml, with or without parameters? */
+bool cba_request_is_xml(struct cba_span content_type);
 
 /* The path rule alone: no backslash, no encoded slash, backslash, percent sign or semicolon, no
  * semicolon, no '#', no dot segment (also encoded, and anything of dots and blanks alone, which
@@ -31,6 +44,14 @@ enum cba_reason cba_request_check(const struct cba_request *request, enum cba_pr
  * absolute-form is http or https without user name; "*" and the authority-form are refused.
  * CBA_R_OK or REQ_PATH. */
 enum cba_reason cba_path_check(struct cba_span target);
+
+/* Does this path or URL lead to /Microsoft-Server-ActiveSync/Proxy or below, where Exchange servers
+ * speak for users among themselves? Case, escapes, empty segments, dots and blanks at the end of a
+ * name make no difference; whatever stands before it neither. Any bytes. */
+bool cba_path_is_server(struct cba_span target);
+
+/* Is the path of this target /Autodiscover/Autodiscover.xml, in whatever case? */
+bool cba_path_is_autodiscover(struct cba_span target);
 
 /* Does this header field of a phone claim an identity or a route: Authorization,
  * Proxy-Authorization, Forwarded, X-Forwarded-*, X-Remote-User, X-CommonAccessToken, X-IsFromCafe,

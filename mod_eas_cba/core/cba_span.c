@@ -1,6 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cba_span.h"
 
+static int hex_value(unsigned char c)
+{
+    c = cba_ascii_lower(c);
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int cba_span_take_escaped(struct cba_span *text)
+{
+    int c = text->ptr[0];
+    size_t len = 1;
+
+    if (c == '%') {
+        int high = text->len >= 3 ? hex_value(text->ptr[1]) : -1;
+        int low = text->len >= 3 ? hex_value(text->ptr[2]) : -1;
+
+        if (high < 0 || low < 0) {
+            return -1;
+        }
+        c = high * 16 + low;
+        len = 3;
+    }
+    *text = cba_span_of(text->ptr + len, text->len - len);
+    return c;
+}
+
 bool cba_span_equal_nocase(struct cba_span a, struct cba_span b)
 {
     if (a.len != b.len) {

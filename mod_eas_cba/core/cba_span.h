@@ -36,6 +36,10 @@ static inline unsigned char cba_ascii_upper(unsigned char c)
     return (unsigned char)(c >= 'a' && c <= 'z' ? c - ('a' - 'A') : c);
 }
 
+/* Takes the first byte off *text (not empty): itself, or what "%hh" stands for (RFC 3986 2.1).
+ * -1: a '%' without two hex digits; *text is unchanged. */
+int cba_span_take_escaped(struct cba_span *text);
+
 /* Equal but for the case of ASCII letters. Bytes beyond ASCII must be the same. */
 bool cba_span_equal_nocase(struct cba_span a, struct cba_span b);
 

@@ -118,6 +118,9 @@ struct cba_rules cba_conf_rules(const struct cba_dir_conf *conf)
     const apr_array_header_t *usages = cba_dir_usages(conf);
     struct cba_rules rules = {
         .protocol = (enum cba_protocol)cba_dir_protocol(conf),
+        .enforce = cba_dir_enforce(conf) != 0,
+        .commands = (uint32_t)cba_dir_commands(conf),
+        .user_match = cba_dir_user_match(conf) != 0,
         .methods = (unsigned)cba_dir_methods(conf),
         .strong = cba_dir_strong(conf) != 0,
         .usages = client_auth,
@@ -246,17 +249,52 @@ static const char *cba_conf_set_read_limit(cmd_parms *cmd, void *dir, const char
     return misplaced(cmd);
 }
 
-static const char *cba_conf_set_protocol(cmd_parms *cmd, void *dir, const char *word)
+static const char *cba_conf_set_protocol(cmd_parms *cmd, void *dir, const char *word,
+                                         const char *mode)
 {
     struct cba_dir_conf *conf = dir;
 
     if (!ap_cstr_casecmp(word, "ActiveSync")) {
         conf->protocol = CBA_PROTOCOL_ACTIVESYNC;
+    } else if (!ap_cstr_casecmp(word, "Autodiscover")) {
+        conf->protocol = CBA_PROTOCOL_AUTODISCOVER;
     } else if (!ap_cstr_casecmp(word, "Any")) {
         conf->protocol = CBA_PROTOCOL_ANY;
     } else {
-        return COMPLAIN(cmd, word, "ActiveSync or Any");
+        return COMPLAIN(cmd, word, "ActiveSync, Autodiscover or Any");
     }
+    /* Also without the word: it belongs to this protocol, not to that of an outer section. */
+    conf->enforce = !mode || !ap_cstr_casecmp(mode, "Enforce");
+    if (!conf->enforce && ap_cstr_casecmp(mode, "Log")) {
+        return COMPLAIN(cmd, mode, "Enforce or Log after the protocol");
+    }
+    return misplaced(cmd);
+}
+
+static const char *cba_conf_set_commands(cmd_parms *cmd, void *dir, const char *word)
+{
+    struct cba_dir_conf *conf = dir;
+    enum cba_command command = cba_command_parse(cba_span_str(word));
+    bool all = !ap_cstr_casecmp(word, "all");
+
+    if (!all && command == CBA_COMMAND_NONE) {
+        return COMPLAIN(cmd, word, "commands of ActiveSync, like Sync Ping FolderSync, or all");
+    }
+    if (conf->commands == UNSET_NUMBER) {
+        conf->commands = 0;
+    } else if (all || conf->commands == CBA_COMMANDS_ALL) {
+        return COMPLAIN(cmd, word, "either all alone or commands");
+    }
+    if (!all && cba_command_in(command, (uint32_t)conf->commands)) {
+        return COMPLAIN(cmd, word, "each command once");
+    }
+    conf->commands = all ? (int64_t)CBA_COMMANDS_ALL : conf->commands | INT64_C(1) << command;
+    return misplaced(cmd);
+}
+
+static const char *cba_conf_set_user_match(cmd_parms *cmd, void *dir, int flag)
+{
+    ((struct cba_dir_conf *)dir)->user_match = flag;
     return misplaced(cmd);
 }
 

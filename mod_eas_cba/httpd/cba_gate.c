@@ -65,6 +65,13 @@ static void set_user(struct cba_pass *pass)
     apr_snprintf(pass->user, sizeof pass->user, "%s@%s", account->sam, realm);
 }
 
+static struct cba_span field_of(const request_rec *r, const char *name)
+{
+    const char *value = apr_table_get(r->headers_in, name);
+
+    return cba_span_str(value ? value : "");
+}
+
 static enum cba_reason decide(request_rec *r, struct cba_pass *pass)
 {
     struct cba_srv_conf *srv = cba_conf_srv(r->server);
@@ -73,6 +80,9 @@ static enum cba_reason decide(request_rec *r, struct cba_pass *pass)
         .method = cba_span_str(r->method),
         .target = cba_span_str(r->unparsed_uri ? r->unparsed_uri : ""),
         .upgrade = apr_table_get(r->headers_in, "Upgrade") != NULL,
+        .content_type = field_of(r, "Content-Type"),
+        .version = field_of(r, "MS-ASProtocolVersion"),
+        .policy_key = field_of(r, "X-MS-PolicyKey"),
     };
     struct cba_ports ports = {.ctx = srv->gateway, .find = find_account};
     struct cba_peer peer;
@@ -92,6 +102,7 @@ static int pass_or_refuse(request_rec *r)
     ap_set_module_config(r->request_config, &eas_cba_module, pass);
     cba_gate_drop_claims(r);
     reason = decide(r, pass);
+    cba_report_request(r, pass);
     if (reason != CBA_R_OK) {
         return cba_report_refusal(r, pass, reason, &pass->decision.result);
     }

@@ -37,6 +37,8 @@ static bool is_proxied(const request_rec *r)
 int cba_proxy_handler(request_rec *r)
 {
     const struct cba_dir_conf *dir = cba_conf_dir(r);
+    int64_t limit = cba_dir_read_limit(dir);
+    bool small = cba_dir_protocol(dir) == CBA_PROTOCOL_AUTODISCOVER && limit > CBA_DISCOVERY_MAX;
     const struct cba_srv_conf *srv = cba_conf_srv(r->server);
     struct cba_result result = {""};
     struct cba_pass *pass;
@@ -49,9 +51,12 @@ int cba_proxy_handler(request_rec *r)
     if (!pass) {
         return cba_report_refusal(r, NULL, CBA_R_REQ_UNDECIDED, NULL);
     }
-    reason = cba_spool_read(r, cba_dir_read_limit(dir), cba_dir_read_memory(dir),
+    reason = cba_spool_read(r, small ? CBA_DISCOVERY_MAX : limit, cba_dir_read_memory(dir),
                             cba_conf_spool_path(r->pool, srv), cba_srv_spool_total(srv),
                             &pass->spool, &result);
+    if (small && (reason == CBA_R_REQ_ANNOUNCED || reason == CBA_R_REQ_GREW)) {
+        reason = CBA_R_REQ_AUTODISCOVER_SIZE;
+    }
     if (reason != CBA_R_OK) {
         return cba_report_refusal(r, pass, reason, &result);
     }
@@ -92,6 +97,11 @@ static enum cba_reason check_worker(request_rec *r, const proxy_worker *worker, 
     }
     if (!cba_mod_proxy_is_ours() && !worker->s->disablereuse && worker->s->is_address_reusable) {
         return CBA_R_BACK_FORBIDS_PRIVATE;
+    }
+    /* The request's own path was looked at by the decision; ProxyPass and rewriting may have made
+     * another of it. */
+    if (uri.path && cba_path_is_server(cba_span_str(uri.path))) {
+        return CBA_R_REQ_SERVER_ROUTE;
     }
     *host = uri.hostname;
     return CBA_R_OK;

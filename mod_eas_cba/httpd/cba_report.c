@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cba_report.h"
 
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <apr_strings.h>
@@ -11,6 +12,7 @@
 #include "cba_escape.h"
 
 #define FIELD_MAX 512
+#define PHONE_MAX (FIELD_MAX + CBA_DEVICE_MAX + 128) /* phone_text(): nothing of it is cut */
 
 static int httpd_level(enum cba_level level)
 {
@@ -40,13 +42,41 @@ static bool outage_is_due(enum cba_reason reason, unsigned *suppressed)
     return true;
 }
 
+/* "14.1", or "-" where nobody said. */
+static const char *version_text(const struct cba_query *query, char out[16])
+{
+    snprintf(out, 16, query->version ? "%u.%u" : "-", query->version / 10, query->version % 10);
+    return out;
+}
+
+static const char *policy_key_text(const struct cba_query *query, char out[16])
+{
+    snprintf(out, 16, query->has_policy_key ? "%" PRIu32 : "-", query->policy_key);
+    return out;
+}
+
+/* The fields of a line that tell which phone it was: command, device, type, protocol, policy. */
+static const char *phone_text(const struct cba_query *query, char *out, size_t size)
+{
+    char type[FIELD_MAX] = "-", version[16], key[16];
+
+    if (query->device_type[0]) {
+        cba_escape_log(cba_span_str(query->device_type), type, sizeof type);
+    }
+    snprintf(out, size, "command=%s device=%s type=\"%s\" protocol=%s policy=%s",
+             cba_command_name(query->command), query->device_id[0] ? query->device_id : "-", type,
+             version_text(query, version), policy_key_text(query, key));
+    return out;
+}
+
 static void log_refusal(request_rec *r, const struct cba_pass *pass, enum cba_reason reason,
                         const struct cba_result *result)
 {
     const struct cba_reason_info *info = cba_reason_info(reason);
     const struct cba_decision *decision = pass ? &pass->decision : NULL;
     char detail[CBA_DETAIL_MAX + 1] = "", account[FIELD_MAX] = "-", issuer[FIELD_MAX] = "-";
-    char more[48] = "";
+    static const struct cba_query nothing;
+    char more[48] = "", phone[PHONE_MAX];
     unsigned suppressed = 0;
 
     if (!APLOG_R_IS_LEVEL(r, httpd_level(info->level))) {
@@ -69,13 +99,14 @@ static void log_refusal(request_rec *r, const struct cba_pass *pass, enum cba_re
     if (decision && decision->cert.issuer[0]) {
         cba_escape_log(cba_span_str(decision->cert.issuer), issuer, sizeof issuer);
     }
-    ap_log_rerror(
-        APLOG_MARK, httpd_level(info->level), 0, r,
-        "%s: %s%s%s%s; account=\"%s%s%s\" certificate=\"%s\" serial=%s device=-%s; to do: %s",
-        info->tag, info->meaning, detail[0] ? " (" : "", detail, detail[0] ? ")" : "", account,
-        decision && decision->has_account ? "@" : "",
-        decision && decision->has_account ? decision->account.domain : "", issuer,
-        decision && decision->cert.serial[0] ? decision->cert.serial : "-", more, info->remedy);
+    ap_log_rerror(APLOG_MARK, httpd_level(info->level), 0, r,
+                  "%s: %s%s%s%s; account=\"%s%s%s\" certificate=\"%s\" serial=%s %s%s; to do: %s",
+                  info->tag, info->meaning, detail[0] ? " (" : "", detail, detail[0] ? ")" : "",
+                  account, decision && decision->has_account ? "@" : "",
+                  decision && decision->has_account ? decision->account.domain : "", issuer,
+                  decision && decision->cert.serial[0] ? decision->cert.serial : "-",
+                  phone_text(decision ? &decision->query : &nothing, phone, sizeof phone), more,
+                  info->remedy);
 }
 
 int cba_report_refusal(request_rec *r, struct cba_pass *pass, enum cba_reason reason,
@@ -104,6 +135,44 @@ int cba_report_refusal(request_rec *r, struct cba_pass *pass, enum cba_reason re
         }
     }
     return info->status;
+}
+
+static void log_remark(request_rec *r, const struct cba_decision *decision)
+{
+    const struct cba_reason_info *info = cba_reason_info(decision->remark);
+    char detail[FIELD_MAX], phone[PHONE_MAX];
+
+    if (APLOG_R_IS_LEVEL(r, httpd_level(info->level))) {
+        cba_escape_log(cba_span_str(decision->remark_result.detail), detail, sizeof detail);
+        ap_log_rerror(APLOG_MARK, httpd_level(info->level), 0, r, "%s: %s (%s); %s; to do: %s",
+                      info->tag, info->meaning, detail,
+                      phone_text(&decision->query, phone, sizeof phone), info->remedy);
+    }
+}
+
+void cba_report_request(request_rec *r, const struct cba_pass *pass)
+{
+    const struct cba_query *query = &pass->decision.query;
+    char text[16];
+
+    if (query->command != CBA_COMMAND_NONE) {
+        apr_table_setn(r->subprocess_env, CBA_ENV_COMMAND, cba_command_name(query->command));
+    }
+    if (query->device_id[0]) {
+        apr_table_setn(r->subprocess_env, CBA_ENV_DEVICE_ID, query->device_id);
+    }
+    if (query->device_type[0]) {
+        apr_table_setn(r->subprocess_env, CBA_ENV_TYPE, query->device_type);
+    }
+    if (query->version) {
+        apr_table_set(r->subprocess_env, CBA_ENV_VERSION, version_text(query, text));
+    }
+    if (query->has_policy_key) {
+        apr_table_set(r->subprocess_env, CBA_ENV_POLICY, policy_key_text(query, text));
+    }
+    if (pass->decision.remark != CBA_R_UNDECIDED) {
+        log_remark(r, &pass->decision);
+    }
 }
 
 void cba_report_admitted(request_rec *r, struct cba_pass *pass)

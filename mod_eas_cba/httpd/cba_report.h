@@ -14,6 +14,11 @@
 #define CBA_ENV_ACCOUNT   "EAS_ACCOUNT"
 #define CBA_ENV_UPN       "EAS_UPN"
 #define CBA_ENV_MAPPED_BY "EAS_MAPPED_BY"
+#define CBA_ENV_COMMAND   "EAS_CMD"
+#define CBA_ENV_DEVICE_ID "EAS_DEVICE_ID"
+#define CBA_ENV_TYPE      "EAS_DEVICE_TYPE"
+#define CBA_ENV_VERSION   "EAS_VERSION"
+#define CBA_ENV_POLICY    "EAS_POLICY_KEY"
 #define CBA_ENV_TICKET    "EAS_TICKET"
 #define CBA_ENV_SPN       "EAS_SPN"
 #define CBA_ENV_ATTEMPTS  "EAS_ATTEMPTS"
@@ -26,6 +31,10 @@
 #define CBA_REPORT_INTERVAL 10
 int cba_report_refusal(request_rec *r, struct cba_pass *pass, enum cba_reason reason,
                        const struct cba_result *result);
+
+/* What the request says of itself, whatever becomes of it: command, device, protocol version and
+ * policy key into the environment, and the decision's remark into the log. */
+void cba_report_request(request_rec *r, const struct cba_pass *pass);
 
 /* What an admitted request is known by: environment, r->user, ap_auth_type. */
 void cba_report_admitted(request_rec *r, struct cba_pass *pass);

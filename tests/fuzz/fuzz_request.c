@@ -51,11 +51,20 @@ static void check_path(const uint8_t *path, size_t len)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct cba_span target = cba_span_of(data, size);
-    struct cba_request request = {cba_span_str("POST"), target, false};
+    struct cba_request request = {.method = cba_span_str("POST"), .target = target};
     enum cba_reason reason = cba_path_check(target);
 
     check(reason == CBA_R_OK || reason == CBA_R_REQ_PATH);
+    if (reason == CBA_R_OK && cba_path_is_server(target)) {
+        reason = CBA_R_REQ_SERVER_PATH;
+    }
     check(cba_request_check(&request, CBA_PROTOCOL_ACTIVESYNC) == reason);
+    if (reason == CBA_R_OK) {
+        check(cba_request_check(&request, CBA_PROTOCOL_AUTODISCOVER) ==
+              (cba_path_is_autodiscover(target) ? CBA_R_OK : CBA_R_REQ_AUTODISCOVER_PATH));
+    }
+    (void)cba_request_is_xml(target);
+    check(cba_request_query(&request).len <= size);
     if (reason == CBA_R_OK) {
         const uint8_t *query = memchr(data, '?', size);
         size_t end = query != NULL ? (size_t)(query - data) : size, start = 0;
@@ -72,7 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_path(data + start, end - start);
     }
 
-    request = (struct cba_request){target, cba_span_str("/"), false};
+    request = (struct cba_request){.method = target, .target = cba_span_str("/")};
     (void)cba_request_check(&request, CBA_PROTOCOL_ANY);
     check(!(cba_header_is_claim(target) && cba_header_is_challenge(target)));
     return 0;

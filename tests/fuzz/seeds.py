@@ -39,6 +39,17 @@ SEEDS = {
         "filter": b"\xff*)(cn=\x00\\alice@contoso.com",
         "cut": b"\x00" + "1234\u20ac5\n".encode(),
     },
+    "query": {
+        "plain": b"Cmd=Sync&User=CONTOSO%5Calice&DeviceId=v140Device&DeviceType=Windows+Phone&SaveInSent=T",
+        "upn": b"DeviceType=%E2%82%AC&deviceid=X.1_-&User=alice%40contoso.com&CMD=Ping",
+        "twice": b"Cmd=Sync&User=a&DeviceId=x&DeviceType=y&%43md=Ping",
+        "base64": b"oRIJBAp2MTQwRGV2aWNlBFCFO+YKU21hcnRQaG9uZQcBAg==",
+        "escaped": b"oRIJBAp2MTQwRGV2aWNlBFCFO%2bYKU21hcnRQaG9uZQcBAg%3D%3d",
+        "binary": b"\xa1\x12\x09\x04\x0av140Device\x04\x50\x85\x3b\xe6\x0aSmartPhone\x07\x01\x02",
+        "user": b"y\x00\x09\x04\x10" + bytes(range(0xf0, 0x100)) + b"\x00\x02WP\x08\x05alice\x03\x045:12",
+        "version": b"14.1",
+        "key": b"3862660432",
+    },
     "request": {
         "plain": b"/Microsoft-Server-ActiveSync?Cmd=Sync&User=alice&DeviceId=X&DeviceType=iPhone",
         "base64": b"/Microsoft-Server-ActiveSync?jAkHBASnbGlzZQ==",

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from lab import wbxml
-from lab.phone import PATH
+from lab.phone import PATH, whole
 from shared import (  # noqa: F401
     bare, cards, logged, name_of, phone, place, refused, site, standing, untouched)
 
@@ -196,8 +196,9 @@ def test_status_that_has_no_body(site, phone, status):
 def test_slow_answer_is_passed_as_it_comes(site, phone):
     """Head first, body later: a phone sees that its Ping is being answered."""
     with phone("alice").connect() as connection:
-        connection.send(("POST %s?Cmd=Sync HTTP/1.1\r\nHost: mail.contoso.test\r\n"
-                         "Content-Length: 0\r\nX-Play: stall=0.7&size=10\r\n\r\n" % PATH).encode())
+        connection.send(("POST %s HTTP/1.1\r\nHost: mail.contoso.test\r\n"
+                         "Content-Length: 0\r\nX-Play: stall=0.7&size=10\r\n\r\n"
+                         % whole("POST", PATH)).encode())
         connection.socket.settimeout(0.6)
         assert connection.socket.recv(9) == b"HTTP/1.1 "
 

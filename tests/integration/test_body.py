@@ -12,7 +12,7 @@ import pytest
 
 from lab import namespace
 from lab.httpd import owner
-from lab.phone import PATH
+from lab.phone import PATH, whole
 from lab.process import wait_until
 from shared import (  # noqa: F401
     bare, cards, logged, name_of, phone, place, refused, settled, site, standing, untouched)
@@ -58,7 +58,7 @@ def arrived(cas1, body):
 
 
 def head(path, *fields):
-    return ("\r\n".join(["POST %s HTTP/1.1" % path, "Host: mail.contoso.test", *fields])
+    return ("\r\n".join(["POST %s HTTP/1.1" % whole("POST", path), "Host: mail.contoso.test", *fields])
             + "\r\n\r\n").encode()
 
 

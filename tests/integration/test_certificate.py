@@ -315,14 +315,14 @@ def test_line_names_the_certificate_and_what_to_do(bench, site, phone, refused):
     refused(phone(one).options(), "EAS0107", 403)
     line = [entry.line for entry in site.error_log.entries() if entry.number][0]
     assert "serial=1A2B " in line and "; to do: issue it with clientAuth" in line
-    assert 'certificate="O=x' in line and line.count('"') == 4
+    assert 'certificate="O=x' in line and line.count('"') == 6
 
 
 def test_line_of_a_refusal_stays_one_line(site, phone, refused):
     """The UPN is in the line, and the phone's owner may have chosen it."""
     refused(phone("alice", upn=['a"; account="bob@x', "c@d"]).options(), "EAS0111", 403)
     lines = [entry.line for entry in site.error_log.entries() if entry.number]
-    assert len(lines) == 1 and lines[0].count('"') == 4 and 'account="-"' in lines[0]
+    assert len(lines) == 1 and lines[0].count('"') == 6 and 'account="-"' in lines[0]
     assert "x22; account=" in lines[0]
 
 

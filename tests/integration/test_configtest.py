@@ -397,7 +397,8 @@ def test_neither_proxy_nor_tls_loaded(site):
     ("end", "<Proxy *>"), ("end", "<ProxyMatch ^https:>")])
 @pytest.mark.parametrize("line", [
     "EASCertAuth  Off", "EASCertAuthMap  SID", "EASCertAuthStrongMapping  On",
-    "EASCertAuthEKU  1.2.3", "EASCertAuthReadAhead  1M", "EASCertAuthProtocol  Any"])
+    "EASCertAuthEKU  1.2.3", "EASCertAuthReadAhead  1M", "EASCertAuthProtocol  Any",
+    "EASCertAuthCommands  Sync", "EASCertAuthUserMatch  On"])
 def test_location_directive_refused_elsewhere(site, where, opening, line):
     getattr(site, where).extend([opening, line, "</" + opening[1:].split(" ")[0] + ">"])
     status, output = site.configtest()
@@ -826,7 +827,14 @@ def test_chroot(site):
     ("inside", "EASCertAuthReadAhead 0", "at least 1"),
     ("inside", "EASCertAuthReadAhead 10M 0", "at least 1"),
     ("inside", "EASCertAuthReadAhead 10X", "like 10M"),
-    ("inside", "EASCertAuthProtocol Autodiscover", "ActiveSync or Any"),
+    ("inside", "EASCertAuthProtocol EWS", "ActiveSync, Autodiscover or Any"),
+    ("inside", "EASCertAuthProtocol Any Lax", "Enforce or Log"),
+    ("inside", "EASCertAuthProtocol Log", "ActiveSync, Autodiscover or Any"),
+    ("inside", "EASCertAuthCommands Sync Synch", "commands of ActiveSync"),
+    ("inside", "EASCertAuthCommands Legacy", "commands of ActiveSync"),
+    ("inside", "EASCertAuthCommands Sync sync", "each command once"),
+    ("inside", "EASCertAuthCommands all Sync", "all alone"),
+    ("inside", "EASCertAuthCommands Sync all", "all alone"),
     ("vhost", "EASCertAuthLDAPServer dc1.contoso.test", "ldap://HOST"),
     ("vhost", "EASCertAuthLDAPServer ldap://dc1.contoso.test dns", "dns alone"),
     ("vhost", "EASCertAuthLDAPBase contoso.test", "DC=contoso,DC=com"),

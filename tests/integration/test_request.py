@@ -7,7 +7,7 @@ import time
 import pytest
 
 from lab import namespace
-from lab.phone import PATH
+from lab.phone import PATH, whole
 from shared import (  # noqa: F401
     BACKEND, Strangers, bare, cards, logged, name_of, phone, place, refused, resting, site,
     standing, untouched)
@@ -155,10 +155,11 @@ def test_encoded_slashes_that_httpd_would_let_through(gateway, phone, refused, s
     ("HTTPS://MAIL.contoso.test:443" + PATH, PATH)])
 def test_path_in_other_clothes(site, phone, cas1, target, seen):
     """seen=None: in the case that the phone used, or in that of the configuration."""
-    answer = raw(phone("alice"), target + "?Cmd=x", "POST", "Content-Length: 0")
+    answer = raw(phone("alice"), whole("POST", target), "POST", "Content-Length: 0")
     assert answer.user == "alice@CONTOSO.TEST"
     uri = cas1.requests()[-1]["uri"]
-    assert uri == seen + "?Cmd=x" if seen else uri.lower() == target.lower() + "?cmd=x"
+    assert (uri == whole("POST", seen) if seen
+            else uri.lower() == whole("POST", target).lower())
 
 
 @pytest.mark.parametrize("query", ["a=%2e%2e/%5c%25;%00", "oRIJBAp2MTQwRGV2aWNl+/==", "", "?/../",
@@ -225,7 +226,7 @@ def test_authorization_of_the_phone_is_replaced(site, phone, cas1, value):
     ("Connection: Authorization, Host, Content-Length, X-Forwarded-For",)])
 def test_authorization_named_in_connection(site, phone, cas1, fields):
     """mod_proxy drops what Connection names; the token must not be among it."""
-    answer = raw(phone("alice"), PATH, "POST", "Content-Length: 0", *fields)
+    answer = raw(phone("alice"), whole("POST", PATH), "POST", "Content-Length: 0", *fields)
     assert answer.user == "alice@CONTOSO.TEST"
     no_claim(cas1.requests()[-1], "Zm9v")
 
@@ -239,7 +240,7 @@ def test_claims_in_a_trailer(gateway, phone, cas1, merge):
     server = gateway(port=8443, vhost="MergeTrailers " + merge)
     with phone("alice", server).connect() as connection:
         connection.send(("POST %s HTTP/1.1\r\nHost: mail.contoso.test\r\nTrailer: Authorization\r\n"
-                         "Transfer-Encoding: chunked\r\n\r\n" % PATH).encode() + TRAILER)
+                         "Transfer-Encoding: chunked\r\n\r\n" % whole("POST", PATH)).encode() + TRAILER)
         answer = connection.answer()
     assert answer.user == "alice@CONTOSO.TEST"
     request = cas1.requests()[-1]
@@ -261,8 +262,8 @@ def test_refusal_before_the_body_closes(site, phone, expect, untouched, path, nu
     expect(number)
     with phone(None).connect() as connection:
         begin = time.monotonic()
-        connection.send(("\r\n".join(["POST %s HTTP/1.1" % path, "Host: mail.contoso.test",
-                                      *fields]) + "\r\n\r\n").encode())
+        connection.send(("\r\n".join(["POST %s HTTP/1.1" % whole("POST", path),
+                                      "Host: mail.contoso.test", *fields]) + "\r\n\r\n").encode())
         found = rest(connection)
         assert time.monotonic() - begin < 2
     assert found.startswith(b"HTTP/1.1 %d " % status) and b" 100 " not in found
@@ -276,7 +277,7 @@ def test_body_of_a_refused_request_is_not_taken_for_the_next_request(site, phone
     inner = b"OPTIONS %s HTTP/1.1\r\nHost: mail.contoso.test\r\n\r\n" % PATH.encode()
     with phone(None).connect() as connection:
         connection.send(b"POST %s HTTP/1.1\r\nHost: mail.contoso.test\r\nContent-Length: %d\r\n\r\n"
-                        % (PATH.encode(), len(inner)) + inner + inner)
+                        % (whole("POST", PATH).encode(), len(inner)) + inner + inner)
         name = name_of(connection)
         assert rest(connection).count(b"HTTP/1.1 ") == 1
     assert len(logged(site, connection=name)) == 1
@@ -291,7 +292,7 @@ def test_refusal_without_a_body_keeps_the_connection(site, phone, expect, untouc
     expect("EAS0102")
     with phone(None).connect() as connection:
         for _ in range(3):
-            connection.send(("\r\n".join(["%s %s HTTP/1.1" % (method, PATH),
+            connection.send(("\r\n".join(["%s %s HTTP/1.1" % (method, whole(method, PATH)),
                                           "Host: mail.contoso.test", *fields])
                              + "\r\n\r\n").encode())
             answer = connection.answer(method)

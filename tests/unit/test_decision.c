@@ -10,6 +10,10 @@
 #define ALICE "S-1-5-21-2076040321-3326545908-468068287-1157"
 #define BOB   "S-1-5-21-2076040321-3326545908-468068287-1158"
 
+#define EAS    "/Microsoft-Server-ActiveSync"
+#define PHONE  "&DeviceId=X1&DeviceType=iPhone"
+#define TARGET EAS "?Cmd=Sync&User=alice" PHONE
+
 /* After the certificates of tests/vectors began, before they end, in seconds since 1970. */
 #define NOT_BEFORE 1709208000
 #define NOT_AFTER  INT64_C(2524607999)
@@ -102,12 +106,17 @@ static int begin(void **state)
 
     assert_non_null(scene);
     scene->request.method = cba_span_str("POST");
-    scene->request.target = cba_span_str("/Microsoft-Server-ActiveSync?Cmd=Sync");
+    scene->request.target = cba_span_str(TARGET);
     scene->peer.tls = true;
     scene->peer.verify = cba_span_str("SUCCESS");
     show(scene, "alice");
-    scene->rules = (struct cba_rules){
-        CBA_PROTOCOL_ACTIVESYNC, (unsigned)CBA_METHOD_SID | CBA_METHOD_UPN, true, client_auth, 1};
+    scene->rules = (struct cba_rules){.protocol = CBA_PROTOCOL_ACTIVESYNC,
+                                      .enforce = true,
+                                      .commands = CBA_COMMANDS_ALL,
+                                      .methods = (unsigned)CBA_METHOD_SID | CBA_METHOD_UPN,
+                                      .strong = true,
+                                      .usages = client_auth,
+                                      .usage_count = 1};
     scene->now = NOW;
     scene->find = scene->evidence = scene->ticket = CBA_R_OK;
     scene->answer.count = 1;
@@ -407,6 +416,223 @@ static void account_refused(void **state)
     assert_access(scene, CBA_R_OK, 1);
 }
 
+/* --- what the query says ---- */
+
+static void ask(struct scene *scene, const char *target)
+{
+    scene->request.target = cba_span_str(target);
+}
+
+static void query_facts(void **state)
+{
+    struct scene *scene = *state;
+
+    assert_access(scene, CBA_R_OK, 1);
+    assert_int_equal(scene->decision.query.form, CBA_QUERY_PLAIN);
+    assert_int_equal(scene->decision.query.command, CBA_COMMAND_SYNC);
+    assert_string_equal(scene->decision.query.device_id, "X1");
+    assert_int_equal(scene->decision.query.version, 0);
+    assert_int_equal(scene->decision.remark, CBA_R_UNDECIDED);
+
+    scene->request.version = cba_span_str("14.1");
+    scene->request.policy_key = cba_span_str("7");
+    scene->peer.tls = false;
+    assert_access(scene, CBA_R_TLS_ABSENT, 0); /* known of a phone that is refused, too */
+    assert_string_equal(scene->decision.query.device_id, "X1");
+    assert_int_equal(scene->decision.query.version, 141);
+    assert_int_equal(scene->decision.query.policy_key, 7);
+}
+
+static void query_malformed(void **state)
+{
+    static const char *const bad[] = {EAS,
+                                      EAS "?",
+                                      EAS "?Cmd=Sync",
+                                      EAS "?Cmd=Syn&User=a" PHONE,
+                                      EAS "?jAAJ",
+                                      "https://h" EAS "?x"};
+    struct scene *scene = *state;
+
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        ask(scene, bad[i]);
+        scene->rules.enforce = true;
+        assert_access(scene, CBA_R_REQ_QUERY, 0);
+        assert_true(scene->decision.result.detail[0] != '\0');
+        assert_int_equal(scene->decision.remark, CBA_R_UNDECIDED);
+
+        scene->rules.enforce = false;
+        assert_access(scene, CBA_R_OK, 1);
+        assert_int_equal(scene->decision.remark, CBA_R_REQ_QUERY_LOGGED);
+        assert_true(scene->decision.remark_result.detail[0] != '\0');
+    }
+    /* Log tolerates what is malformed and nothing else. */
+    scene->request.method = cba_span_str("GET");
+    assert_access(scene, CBA_R_REQ_METHOD, 0);
+    scene->request.method = cba_span_str("POST");
+    ask(scene, EAS "/proxy?x");
+    assert_access(scene, CBA_R_REQ_SERVER_PATH, 0);
+}
+
+static void options_need_no_query(void **state)
+{
+    static const char *const targets[] = {EAS, EAS "?", EAS "?x", EAS "?Cmd=Ping&User=bob" PHONE};
+    struct scene *scene = *state;
+
+    scene->request.method = cba_span_str("OPTIONS");
+    scene->rules.commands = UINT32_C(1) << CBA_COMMAND_SYNC;
+    scene->rules.user_match = true;
+    for (size_t i = 0; i < COUNT(targets); i++) {
+        ask(scene, targets[i]);
+        assert_access(scene, CBA_R_OK, 1);
+        assert_int_equal(scene->decision.remark, CBA_R_UNDECIDED);
+    }
+    assert_string_equal(scene->decision.query.device_id, "X1"); /* told all the same */
+}
+
+static void commands(void **state)
+{
+    struct scene *scene = *state;
+
+    scene->rules.commands = UINT32_C(1) << CBA_COMMAND_PING;
+    assert_access(scene, CBA_R_REQ_COMMAND, 0);
+    assert_string_equal(scene->decision.result.detail, "Sync");
+    ask(scene, EAS "?cmd=%50ING&User=alice" PHONE);
+    assert_access(scene, CBA_R_OK, 1);
+    ask(scene, EAS "?jAAJBAp2MTQwRGV2aWNlAApTbWFydFBob25l");
+    assert_access(scene, CBA_R_REQ_COMMAND, 0);
+    /* Whatever is read in it: nobody lists a command that is not known. */
+    scene->rules.enforce = false;
+    ask(scene, EAS "?Cmd=Ping&User=alice" PHONE "&Cmd=Sync");
+    assert_access(scene, CBA_R_REQ_COMMAND, 0);
+    assert_string_equal(scene->decision.result.detail, "Cmd is there twice");
+    ask(scene, EAS);
+    assert_access(scene, CBA_R_REQ_COMMAND, 0);
+    scene->rules.commands = CBA_COMMANDS_ALL;
+    assert_access(scene, CBA_R_OK, 1);
+    /* No list is for other protocols. */
+    scene->rules.commands = 0;
+    scene->rules.protocol = CBA_PROTOCOL_ANY;
+    assert_access(scene, CBA_R_OK, 1);
+}
+
+static void user_names(void **state)
+{
+    static const char *const his[] = {
+        "alice",        "ALICE",       "alice%40contoso.com",       "Alice@Contoso.Com",
+        "CORP%5calice", "corp\\alice", "alice%40child.contoso.com", "%61lice",
+    };
+    static const char *const others[] = {
+        "bob",
+        "alic",
+        "alice1",
+        "alice%20",
+        "+alice",
+        "alice@",
+        "@contoso.com",
+        "alice@contoso.co",
+        "alice@contoso.com.",
+        "bob@child.contoso.com",
+        "alice@other.com",
+        "CORP%5c",
+        "CORP%5cbob",
+        "%5calice",
+        "CORP%5calice@contoso.com",
+        "CORP%5cCORP%5calice",
+        "other.com%5calice",
+        "contoso.com%5calice", /* not the DNS name of this domain */
+        "CORP/alice",
+        "CORP%255calice",
+        "\xd0\xb0lice", /* Cyrillic a */
+    };
+    struct scene *scene = *state;
+    char target[256];
+
+    scene->rules.user_match = true;
+    /* The account's UPN has another suffix than its domain. */
+    (void)snprintf(scene->answer.account[0].domain, sizeof(scene->answer.account[0].domain),
+                   "child.contoso.com");
+    for (size_t i = 0; i < COUNT(his) + COUNT(others); i++) {
+        bool same = i < COUNT(his);
+
+        (void)snprintf(target, sizeof(target), EAS "?Cmd=Sync&User=%s" PHONE,
+                       same ? his[i] : others[i - COUNT(his)]);
+        ask(scene, target);
+        assert_access(scene, same ? CBA_R_OK : CBA_R_REQ_USER, 1);
+        assert_true(scene->decision.has_account);
+        scene->rules.user_match = false;
+        assert_access(scene, CBA_R_OK, 1);
+        scene->rules.user_match = true;
+    }
+    ask(scene, EAS "?Cmd=Sync&User=child.contoso.com%5CALICE" PHONE);
+    assert_access(scene, CBA_R_OK, 1);
+    ask(scene, EAS "?Cmd=Sync&User=bob" PHONE);
+    assert_access(scene, CBA_R_REQ_USER, 1);
+    assert_string_equal(scene->decision.result.detail, "it names bob");
+    scene->answer.account[0].upn[0] = '\0';
+    ask(scene, EAS "?Cmd=Sync&User=alice%40contoso.com" PHONE);
+    assert_access(scene, CBA_R_REQ_USER, 1);
+}
+
+static void user_in_base64(void **state)
+{
+    struct scene *scene = *state;
+
+    scene->rules.user_match = true;
+    ask(scene, EAS "?jAAJBAp2MTQwRGV2aWNlAApTbWFydFBob25l"); /* says nothing */
+    assert_access(scene, CBA_R_OK, 1);
+    ask(scene, EAS "?jAAJBAp2MTQwRGV2aWNlAApTbWFydFBob25lCAVhbGljZQ=="); /* alice */
+    assert_access(scene, CBA_R_OK, 1);
+    ask(scene, EAS "?jAAJBAp2MTQwRGV2aWNlAApTbWFydFBob25lCANib2I="); /* bob */
+    assert_access(scene, CBA_R_REQ_USER, 1);
+}
+
+/* Log lets it pass, but whom it names is not known. */
+static void user_in_malformed(void **state)
+{
+    struct scene *scene = *state;
+
+    scene->rules.user_match = true;
+    scene->rules.enforce = false;
+    ask(scene, EAS "?Cmd=Sync&User=alice&User=bob" PHONE);
+    assert_access(scene, CBA_R_REQ_USER, 1);
+    assert_string_equal(scene->decision.result.detail, "User is there twice");
+    ask(scene, EAS);
+    assert_access(scene, CBA_R_REQ_USER, 1);
+    scene->rules.protocol = CBA_PROTOCOL_ANY;
+    assert_access(scene, CBA_R_OK, 1);
+}
+
+static void autodiscover(void **state)
+{
+    struct scene *scene = *state;
+
+    scene->rules.protocol = CBA_PROTOCOL_AUTODISCOVER;
+    scene->request.content_type = cba_span_str("text/xml");
+    ask(scene, "/autodiscover/AutoDiscover.XML");
+    assert_access(scene, CBA_R_OK, 1);
+    assert_int_equal(scene->decision.query.form, CBA_QUERY_NONE);
+    scene->request.content_type = cba_span_of(NULL, 0);
+    assert_access(scene, CBA_R_REQ_AUTODISCOVER_TYPE, 0);
+    assert_string_equal(scene->decision.result.detail, "there is no Content-Type");
+    scene->request.content_type = exact_fill('x', 1000);
+    assert_access(scene, CBA_R_REQ_AUTODISCOVER_TYPE, 0);
+    assert_int_equal(strlen(scene->decision.result.detail), CBA_DETAIL_MAX);
+    scene->request.content_type = cba_span_str("application/json");
+    assert_access(scene, CBA_R_REQ_AUTODISCOVER_TYPE, 0);
+    assert_string_equal(scene->decision.result.detail, "Content-Type is application/json");
+
+    scene->rules.enforce = false;
+    assert_access(scene, CBA_R_OK, 1);
+    assert_int_equal(scene->decision.remark, CBA_R_REQ_AUTODISCOVER_LOGGED);
+    assert_string_equal(scene->decision.remark_result.detail, "Content-Type is application/json");
+    scene->request.content_type = cba_span_str("text/xml");
+    assert_access(scene, CBA_R_OK, 1);
+    assert_int_equal(scene->decision.remark, CBA_R_UNDECIDED);
+
+    ask(scene, "/autodiscover/autodiscover.json");
+    assert_access(scene, CBA_R_REQ_AUTODISCOVER_PATH, 0);
+}
+
 /* The first thing that is wrong is what is said; each is set right in turn. */
 static void order(void **state)
 {
@@ -423,7 +649,13 @@ static void order(void **state)
     scene->answer.account[0].control = 0;
 
     assert_access(scene, CBA_R_REQ_PATH, 0);
-    scene->request.target = cba_span_str("/");
+    scene->request.target = cba_span_str(EAS "?Cmd=Ping");
+    scene->rules.commands = UINT32_C(1) << CBA_COMMAND_SYNC;
+    scene->rules.user_match = true;
+    assert_access(scene, CBA_R_REQ_QUERY, 0);
+    scene->request.target = cba_span_str(EAS "?Cmd=Ping&User=bob" PHONE);
+    assert_access(scene, CBA_R_REQ_COMMAND, 0);
+    scene->rules.commands |= UINT32_C(1) << CBA_COMMAND_PING;
     assert_access(scene, CBA_R_TLS_ABSENT, 0);
     scene->peer.tls = true;
     assert_access(scene, CBA_R_TLS_UNVERIFIED, 0);
@@ -440,6 +672,8 @@ static void order(void **state)
     scene->answer.account[0].sid = sid_of(ALICE);
     assert_access(scene, CBA_R_ACC_NOT_USER, 1);
     scene->answer.account[0].control = CBA_UAC_NORMAL_ACCOUNT;
+    assert_access(scene, CBA_R_REQ_USER, 1);
+    scene->rules.user_match = false;
     assert_access(scene, CBA_R_OK, 1);
 }
 
@@ -570,6 +804,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE(let_in),
         cmocka_unit_test(zeroed_is_a_refusal),
+        SCENE(query_facts),
+        SCENE(query_malformed),
+        SCENE(options_need_no_query),
+        SCENE(commands),
+        SCENE(user_names),
+        SCENE(user_in_base64),
+        SCENE(user_in_malformed),
+        SCENE(autodiscover),
         SCENE(request_rules),
         SCENE(protocol_is_the_locations),
         SCENE(no_tls),

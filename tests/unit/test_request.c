@@ -10,7 +10,8 @@
 static enum cba_reason check(const char *method, const char *target, bool upgrade,
                              enum cba_protocol protocol)
 {
-    struct cba_request request = {exact(method), exact(target), upgrade};
+    struct cba_request request = {
+        .method = exact(method), .target = exact(target), .upgrade = upgrade};
 
     return cba_request_check(&request, protocol);
 }
@@ -46,7 +47,7 @@ static void methods_of_any(void **state)
 
 static void method_with_nul(void **state)
 {
-    struct cba_request request = {EXACT("POST\0"), exact(TARGET), false};
+    struct cba_request request = {.method = EXACT("POST\0"), .target = exact(TARGET)};
 
     (void)state;
     assert_int_equal(cba_request_check(&request, CBA_PROTOCOL_ACTIVESYNC), CBA_R_REQ_METHOD);
@@ -303,6 +304,152 @@ static void challenges(void **state)
     }
 }
 
+/* Where Exchange servers speak to each other. */
+static void server_path(void **state)
+{
+    static const char *const bad[] = {
+        "/Microsoft-Server-ActiveSync/Proxy",
+        "/microsoft-server-activesync/PROXY",
+        "/Microsoft-Server-ActiveSync/Proxy/",
+        "/Microsoft-Server-ActiveSync/Proxy/x",
+        "/Microsoft-Server-ActiveSync//Proxy",
+        "/Microsoft-Server-ActiveSync/Proxy?Cmd=Sync",
+        "/Microsoft-Server-ActiveSync/%50rox%79",
+        "/%4dicrosoft-Server-ActiveSync/Proxy",
+        "/Microsoft-Server-ActiveSync/Proxy.",
+        "/Microsoft-Server-ActiveSync/Proxy%20",
+        "/Microsoft-Server-ActiveSync./Proxy",
+        "/x/Microsoft-Server-ActiveSync/Proxy",
+        "https://h/Microsoft-Server-ActiveSync/Proxy",
+        "/Microsoft-Server-ActiveSync/Microsoft-Server-ActiveSync/Proxy",
+    };
+    static const char *const good[] = {
+        "/Microsoft-Server-ActiveSync",
+        "/Microsoft-Server-ActiveSync/",
+        "/Microsoft-Server-ActiveSync/default.eas",
+        "/Microsoft-Server-ActiveSync/Proxy1",
+        "/Microsoft-Server-ActiveSync/Prox",
+        "/Microsoft-Server-ActiveSync/x/Proxy",
+        "/Microsoft-Server-ActiveSync?/Proxy",
+        "/Microsoft-Server-ActiveSyncProxy",
+        "/Proxy",
+        "/Proxy/Microsoft-Server-ActiveSync",
+        "/x",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        if (!cba_path_is_server(exact(bad[i])) ||
+            check("POST", bad[i], false, CBA_PROTOCOL_ACTIVESYNC) != CBA_R_REQ_SERVER_PATH ||
+            check("GET", bad[i], false, CBA_PROTOCOL_ANY) != CBA_R_REQ_SERVER_PATH) {
+            fail_msg("%s", bad[i]);
+        }
+    }
+    for (size_t i = 0; i < COUNT(good); i++) {
+        if (cba_path_is_server(exact(good[i])) ||
+            check("POST", good[i], false, CBA_PROTOCOL_ACTIVESYNC) != CBA_R_OK) {
+            fail_msg("%s", good[i]);
+        }
+    }
+    /* As a back end's URL it may be anything. */
+    assert_false(cba_path_is_server(exact("")));
+    assert_false(cba_path_is_server(cba_span_of(NULL, 0)));
+    assert_false(cba_path_is_server(exact("/Microsoft-Server-ActiveSync/Prox%7")));
+    assert_false(cba_path_is_server(exact("/Microsoft-Server-ActiveSync/%")));
+    assert_true(cba_path_is_server(EXACT("\0/Microsoft-Server-ActiveSync/Proxy/\xff")));
+}
+
+static void autodiscover(void **state)
+{
+    static const char *const good[] = {
+        "/Autodiscover/Autodiscover.xml",   "/autodiscover/autodiscover.xml",
+        "/AutoDiscover/AutoDiscover.xml",   "/AUTODISCOVER/AUTODISCOVER.XML",
+        "/Autodiscover/Autodiscover.xml?x", "/%41utodiscover/Autodiscover%2exml",
+        "//autodiscover//autodiscover.xml", "https://h/autodiscover/autodiscover.xml",
+    };
+    static const char *const bad[] = {
+        "/",
+        "/autodiscover",
+        "/autodiscover/",
+        "/autodiscover.xml",
+        "/autodiscover/autodiscover.xml/",
+        "/autodiscover/autodiscover.xml/x",
+        "/autodiscover/autodiscover.xml.",
+        "/autodiscover/autodiscover.xml%20",
+        "/autodiscover/autodiscover.xm",
+        "/autodiscover/autodiscover.json",
+        "/autodiscover/autodiscover.json/v1.0/alice@contoso.com",
+        "/autodiscover/autodiscover.svc",
+        "/autodiscover/autodiscoverXxml",
+        "/x/autodiscover/autodiscover.xml",
+        "https://autodiscover/autodiscover.xml",
+        "/owa",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(good); i++) {
+        if (check("POST", good[i], false, CBA_PROTOCOL_AUTODISCOVER) != CBA_R_OK) {
+            fail_msg("%s", good[i]);
+        }
+    }
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        if (check("POST", bad[i], false, CBA_PROTOCOL_AUTODISCOVER) !=
+            CBA_R_REQ_AUTODISCOVER_PATH) {
+            fail_msg("%s", bad[i]);
+        }
+    }
+    assert_false(cba_path_is_autodiscover(exact("")));
+    assert_false(cba_path_is_autodiscover(exact("*")));
+}
+
+static void methods_of_autodiscover(void **state)
+{
+    static const char *const bad[] = {"GET", "HEAD", "OPTIONS", "PUT", "post", "TRACE", ""};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        assert_int_equal(
+            check(bad[i], "/autodiscover/autodiscover.xml", false, CBA_PROTOCOL_AUTODISCOVER),
+            CBA_R_REQ_METHOD);
+    }
+    assert_int_equal(check("POST", "/autodiscover/../x", false, CBA_PROTOCOL_AUTODISCOVER),
+                     CBA_R_REQ_PATH);
+}
+
+static void content_types(void **state)
+{
+    static const char *const good[] = {
+        "text/xml",      "TEXT/XML", "text/xml; charset=utf-8", "text/xml;charset=\"utf-8\"",
+        "text/xml \t;x", "text/xml "};
+    static const char *const bad[] = {"",          "text/xm",    "text/xmlx",
+                                      "text/html", " text/xml",  "application/xml",
+                                      "text/xml,", "text/xml x", "application/vnd.ms-sync.wbxml",
+                                      "text /xml", "text/xml\n;"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(good); i++) {
+        assert_true(cba_request_is_xml(exact(good[i])));
+    }
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        assert_false(cba_request_is_xml(exact(bad[i])));
+    }
+}
+
+static void query_of_a_target(void **state)
+{
+    static const char *const targets[][2] = {{"/x", ""},    {"/x?", ""}, {"/x?a=b", "a=b"},
+                                             {"/x??", "?"}, {"?y", "y"}, {"https://h?z", "z"}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(targets); i++) {
+        struct cba_request request = {.target = exact(targets[i][0])};
+        struct cba_span query = cba_request_query(&request);
+
+        assert_int_equal(query.len, strlen(targets[i][1]));
+        assert_memory_equal(query.ptr, targets[i][1], query.len);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +463,11 @@ int main(void)
         cmocka_unit_test(paths_read_differently),
         cmocka_unit_test(every_byte),
         cmocka_unit_test(target_length),
+        cmocka_unit_test(server_path),
+        cmocka_unit_test(autodiscover),
+        cmocka_unit_test(methods_of_autodiscover),
+        cmocka_unit_test(content_types),
+        cmocka_unit_test(query_of_a_target),
         cmocka_unit_test(claims),
         cmocka_unit_test(challenges),
     };

@@ -134,12 +134,44 @@ static void text_has_no_controls(void **state)
     assert_false(cba_span_is_text(exact("ok\xe2\x82")));
 }
 
+static void escapes(void **state)
+{
+    static const char *const bad[] = {"%", "%4", "%zz", "%4g", "%g4", "%%41", "% 4", "%u0041"};
+
+    (void)state;
+    for (int c = 0; c < 256; c++) {
+        unsigned char raw[] = {(unsigned char)c, 'x'};
+        char lower[8], upper[8];
+        struct cba_span text = exact_bytes(raw, sizeof(raw));
+
+        if (c != '%') {
+            assert_int_equal(cba_span_take_escaped(&text), c);
+            assert_int_equal(text.len, 1);
+        }
+        (void)snprintf(lower, sizeof(lower), "%%%02x", c);
+        (void)snprintf(upper, sizeof(upper), "%%%02Xab", c);
+        text = exact(lower);
+        assert_int_equal(cba_span_take_escaped(&text), c);
+        assert_int_equal(text.len, 0);
+        text = exact(upper);
+        assert_int_equal(cba_span_take_escaped(&text), c);
+        assert_int_equal(text.len, 2);
+    }
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        struct cba_span text = exact(bad[i]);
+
+        assert_int_equal(cba_span_take_escaped(&text), -1);
+        assert_int_equal(text.len, strlen(bad[i]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_but_for_ascii_case),
         cmocka_unit_test(not_equal),
         cmocka_unit_test(lower_is_ascii_only),
+        cmocka_unit_test(escapes),
         cmocka_unit_test(character_lengths),
         cmocka_unit_test(every_code_point),
         cmocka_unit_test(not_utf8),

@@ -18,7 +18,8 @@ FIELDS = {
     "tls": "%{SSL_PROTOCOL}x", "resumed": "%{SSL_SESSION_RESUMED}x",
     **{name: "%%{%s}e" % name for name in (
         "EAS_REASON", "EAS_ACCOUNT", "EAS_UPN", "EAS_MAPPED_BY", "EAS_CMD", "EAS_DEVICE_ID",
-        "EAS_DEVICE_TYPE", "EAS_TICKET", "EAS_SPN", "EAS_ATTEMPTS")},
+        "EAS_DEVICE_TYPE", "EAS_VERSION", "EAS_POLICY_KEY", "EAS_TICKET", "EAS_SPN",
+        "EAS_ATTEMPTS")},
 }
 
 TEMPLATE = """

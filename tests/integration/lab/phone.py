@@ -22,6 +22,15 @@ _FACTS = ("filename_effective", "exitcode", "http_version", "time_total", "num_c
 _WRITE_OUT = "\\t".join("%%{%s}" % fact for fact in _FACTS) + "\\n"
 
 
+def whole(method, path):
+    """The path with the query that a POST needs, where a test left it out or named the command
+    alone.  Every other path as it is; for one that is not whole there is Connection.send."""
+    start, mark, query = path.partition("?")
+    if method != "POST" or (mark and not query.startswith("Cmd=")) or "&" in query:
+        return path
+    return "%s?%s&User=alice&DeviceId=benchphone1&DeviceType=Bench" % (start, query or "Cmd=Sync")
+
+
 class Headers(list):
     """Header fields in order, as (name, value) pairs; names are compared without case."""
 
@@ -129,7 +138,7 @@ class Phone:
         for name, value in headers:
             words += ["--header", "%s:%s" % (name, " " + value if value else "")
                       if value or name == "Expect" else name + ";"]
-        return words + [self.url(path)], base
+        return words + [self.url(whole(method, path))], base
 
     def request(self, method="POST", path=PATH, body=None, headers=None, version="1.1", tls=None,
                 chunked=False, expect=False, timeout=60, options=()):
@@ -288,7 +297,7 @@ class Connection:
         if self._http.sock is None:
             return Answer(error="the server has closed the connection")
         try:
-            self._http.request(method, path, body=body, headers=fields)
+            self._http.request(method, whole(method, path), body=body, headers=fields)
             return self._read(begin, method)
         except (OSError, http.client.HTTPException) as problem:
             self.close()
