@@ -308,8 +308,8 @@ enum cba_reason cba_gateway_create(apr_pool_t *pchild, const server_rec *server,
     if (reason != CBA_R_OK) {
         return reason;
     }
-    gateway->ntauth = cba_ntauth_keeper_create(pchild, server, gateway->directory,
-                                               cba_srv_ttl_ntauth(conf));
+    gateway->ntauth =
+        cba_ntauth_keeper_create(pchild, server, gateway->directory, cba_srv_ttl_ntauth(conf));
     gateway->answers = cba_cache_create(pchild, ANSWERS_MAX, free);
     gateway->issuers = cba_cache_create(pchild, ISSUERS_MAX, free);
     gateway->tickets = cba_cache_create(pchild, TICKETS_MAX, discard_ticket);

@@ -123,9 +123,12 @@ static int begin(void **state)
     scene->peer.tls = true;
     scene->peer.verify = cba_span_str("SUCCESS");
     show(scene, "alice");
-    scene->rules = (struct cba_rules){
-        CBA_PROTOCOL_ACTIVESYNC, (unsigned)CBA_METHOD_SID | CBA_METHOD_UPN, true, client_auth, 1,
-        true};
+    scene->rules = (struct cba_rules){CBA_PROTOCOL_ACTIVESYNC,
+                                      (unsigned)CBA_METHOD_SID | CBA_METHOD_UPN,
+                                      true,
+                                      client_auth,
+                                      1,
+                                      true};
     scene->now = NOW;
     scene->find = scene->ntauth = scene->evidence = scene->ticket = CBA_R_OK;
     scene->issuer = (struct cba_ntauth_facts){true, true};

@@ -91,8 +91,8 @@ static void other_authorities(void **state)
 
 static void not_authorities(void **state)
 {
-    static const char *const names[] = {"leaf",      "ca-false", "ca-unsaid", "ca-no-signing",
-                                        "ca-bare",   "ca-bad-constraints"};
+    static const char *const names[] = {"leaf",          "ca-false", "ca-unsaid",
+                                        "ca-no-signing", "ca-bare",  "ca-bad-constraints"};
     static const struct cba_ntauth_ca zero;
 
     (void)state;
@@ -172,8 +172,9 @@ static void by_name_and_key(void **state)
 
 static void by_nobody(void **state)
 {
-    static const char *const lists[] = {"ca-other-key", "ca-other-name", "ca-other-case", "root",
-                                        "ca-rsa", "root ca-rsa ca-other-key ca-other-name"};
+    static const char *const lists[] = {"ca-other-key",  "ca-other-name",
+                                        "ca-other-case", "root",
+                                        "ca-rsa",        "root ca-rsa ca-other-key ca-other-name"};
 
     (void)state;
     for (size_t i = 0; i < COUNT(lists); i++) {
@@ -260,12 +261,12 @@ static void spoiled_leaves(void **state)
 int main(void)
 {
     const struct CMUnitTest ntauth[] = {
-        cmocka_unit_test(an_authority),  cmocka_unit_test(other_authorities),
+        cmocka_unit_test(an_authority),    cmocka_unit_test(other_authorities),
         cmocka_unit_test(not_authorities), cmocka_unit_test(not_certificates),
-        cmocka_unit_test(not_der),       cmocka_unit_test(length),
+        cmocka_unit_test(not_der),         cmocka_unit_test(length),
         cmocka_unit_test(by_name_and_key), cmocka_unit_test(by_nobody),
-        cmocka_unit_test(empty_set),     cmocka_unit_test(dates),
-        cmocka_unit_test(renewed),       cmocka_unit_test(spoiled_leaves),
+        cmocka_unit_test(empty_set),       cmocka_unit_test(dates),
+        cmocka_unit_test(renewed),         cmocka_unit_test(spoiled_leaves),
     };
 
     return cmocka_run_group_tests(ntauth, NULL, NULL);
