@@ -3,7 +3,9 @@
  * NTAuth: the certificate authorities that the forest trusts to issue certificates for its
  * accounts, and whether one of them issued a given certificate. That is proven by the signature and
  * the name together, so that neither an authority of the same name nor one that shares a key under
- * another name will do; what else a client or a TLS library says of the chain is not needed.
+ * another name will do; what else a client or a TLS library says of the chain is not needed. Windows
+ * builds a valid chain first and then looks whether its issuing CA is in NTAuth, so an
+ * authority that is expired or no CA vouches for nothing here either.
  * Owned by the caller, no allocation outlives a call; any thread.
  */
 #ifndef CBA_NTAUTH_H
