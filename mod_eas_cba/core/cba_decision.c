@@ -119,6 +119,27 @@ static enum cba_reason check_usage(const struct cba_cert *cert, const struct cba
     return cba_cert_has_usage(cert, rules->usages, rules->usage_count) ? CBA_R_OK : CBA_R_CERT_EKU;
 }
 
+/* Before any account is looked for: who may not vouch for accounts cannot make the gateway ask about
+ * one either. */
+static enum cba_reason check_issuer(const struct cba_peer *peer, const struct cba_rules *rules,
+                                    const struct cba_ports *ports, struct cba_decision *out)
+{
+    struct cba_ntauth_facts facts = {0};
+    enum cba_reason reason;
+
+    if (!rules->ntauth) {
+        return CBA_R_OK;
+    }
+    reason = ports->ntauth(ports->ctx, peer->der, &out->cert, &facts, &out->result);
+    if (reason != CBA_R_OK) {
+        return reason;
+    }
+    if (!facts.any) {
+        return CBA_R_CERT_NTAUTH_EMPTY;
+    }
+    return facts.issued ? CBA_R_OK : CBA_R_CERT_NTAUTH;
+}
+
 static enum cba_reason resolve(const struct cba_answer *answer, const struct cba_rules *rules,
                                struct cba_decision *out)
 {
@@ -190,6 +211,7 @@ static enum cba_reason decide(const struct cba_request *request, const struct cb
         (reason = cba_cert_parse(peer->der, &out->cert, &out->result)) != CBA_R_OK ||
         (reason = check_dates(&out->cert, now)) != CBA_R_OK ||
         (reason = check_usage(&out->cert, rules)) != CBA_R_OK ||
+        (reason = check_issuer(peer, rules, ports, out)) != CBA_R_OK ||
         (reason = ports->find(ports->ctx, &out->cert, &answer, &out->result)) != CBA_R_OK ||
         (reason = resolve(&answer, rules, out)) != CBA_R_OK ||
         /* Whose account it is comes before what is wrong with it. */

@@ -22,6 +22,7 @@ struct cba_rules {
     bool strong;               /* refuse weak mappings */
     const char *const *usages; /* wanted extended key usages, dotted */
     size_t usage_count;
+    bool ntauth; /* the issuing CA must be in the forest's NTAuthCertificates */
 };
 
 /* The TLS peer, as mod_ssl verified it. Spans are borrowed. */
@@ -38,6 +39,12 @@ struct cba_evidence_facts {
     struct cba_sid sid;             /* from the verified PAC; len 0: the PAC has none */
 };
 
+/* What the forest says of a certificate's issuer. Zeroed: nobody may issue. */
+struct cba_ntauth_facts {
+    bool any;    /* NTAuthCertificates names at least one CA */
+    bool issued; /* one of them, valid now, issued this certificate */
+};
+
 struct cba_ports {
     void *ctx;
     /* Facts of the accounts that the certificate's identities resolve to. CBA_R_OK, or DIR_*,
@@ -49,6 +56,10 @@ struct cba_ports {
                                 struct cba_evidence_facts *facts, struct cba_result *result);
     /* S4U2Proxy with that evidence to the SPN (MS-SFU 3.1.5.2.1). CBA_R_OK or KRB_*, LIFE_*. */
     enum cba_reason (*ticket)(void *ctx, const char *spn, struct cba_result *result);
+    /* Is the issuer of this certificate (der, parsed as cert) in NTAuthCertificates? CBA_R_OK with
+     * *facts, or DIR_*, KRB_* (of the gateway's own login), LIFE_*. */
+    enum cba_reason (*ntauth)(void *ctx, struct cba_span der, const struct cba_cert *cert,
+                              struct cba_ntauth_facts *facts, struct cba_result *result);
 };
 
 /* The outcome for one request. Zeroed means undecided, which is a refusal. */
@@ -66,7 +77,8 @@ struct cba_decision {
 };
 
 /* May this request be proxied, and as whom? now: seconds since 1970. Fills *out and returns
- * out->reason. Reads no body, writes nothing else. Uses ports->find alone. */
+ * out->reason. Reads no body, writes nothing else. Uses ports->find and, where the
+ * rules say so, ports->ntauth. */
 enum cba_reason cba_decision_access(const struct cba_request *request, const struct cba_peer *peer,
                                     const struct cba_rules *rules, int64_t now,
                                     const struct cba_ports *ports, struct cba_decision *out);

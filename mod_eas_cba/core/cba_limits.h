@@ -19,6 +19,7 @@
 #define CBA_SERIAL_MAX     20    /* a serial number (RFC 5280 4.1.2.2) */
 #define CBA_NAME_TEXT_MAX  512   /* an issuer's name in a log line */
 #define CBA_FILTER_MAX     8192  /* an LDAP filter: every identity, every byte escaped */
+#define CBA_NTAUTH_MAX     256   /* authorities in NTAuthCertificates */
 #define CBA_SPN_MAX        512   /* a service principal name */
 #define CBA_TARGET_MAX     65536 /* a request target */
 #define CBA_QUERY_MAX      8192  /* an ActiveSync query, as sent */

@@ -125,6 +125,7 @@ struct cba_rules cba_conf_rules(const struct cba_dir_conf *conf)
         .strong = cba_dir_strong(conf) != 0,
         .usages = client_auth,
         .usage_count = 1,
+        .ntauth = cba_dir_ntauth(conf) != 0,
     };
 
     if (usages) {
@@ -232,6 +233,12 @@ static const char *cba_conf_set_usages(cmd_parms *cmd, void *dir, const char *wo
         return COMPLAIN(cmd, word, "object identifiers in dotted form, like 1.3.6.1.5.5.7.3.2");
     }
     list_add(cmd, &((struct cba_dir_conf *)dir)->usages, word);
+    return misplaced(cmd);
+}
+
+static const char *cba_conf_set_ntauth(cmd_parms *cmd, void *dir, int flag)
+{
+    ((struct cba_dir_conf *)dir)->ntauth = flag;
     return misplaced(cmd);
 }
 
@@ -415,13 +422,15 @@ static const char *set_named_seconds(cmd_parms *cmd, const char *word, const cha
 
 static const char *cba_conf_set_ttl_account(cmd_parms *cmd, void *dir, const char *word)
 {
-    static const char *const names[] = {"account", "ticket", "negative", NULL};
+    static const char *const names[] = {"account", "ticket", "negative", "ntauth", NULL};
     struct cba_srv_conf *conf = server_of(cmd);
-    int64_t *fields[] = {&conf->ttl_account, &conf->ttl_ticket, &conf->ttl_negative};
+    int64_t *fields[] = {&conf->ttl_account, &conf->ttl_ticket, &conf->ttl_negative,
+                         &conf->ttl_ntauth};
 
     (void)dir;
-    return set_named_seconds(cmd, word, names, fields,
-                             "account=SECONDS ticket=SECONDS negative=SECONDS, 1 to 86400 each");
+    return set_named_seconds(
+        cmd, word, names, fields,
+        "account=SECONDS ticket=SECONDS negative=SECONDS ntauth=SECONDS, 1 to 86400 each");
 }
 
 static const char *cba_conf_set_timeout_directory(cmd_parms *cmd, void *dir, const char *word)

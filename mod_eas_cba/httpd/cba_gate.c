@@ -49,10 +49,26 @@ void cba_gate_drop_claims(request_rec *r)
     }
 }
 
+/* One request's directory work. */
+struct inquiry {
+    struct cba_gateway *gateway;
+    struct cba_deadline deadline;
+};
+
 static enum cba_reason find_account(void *ctx, const struct cba_cert *cert,
                                     struct cba_answer *answer, struct cba_result *result)
 {
-    return cba_gateway_find(ctx, cert, answer, result);
+    const struct inquiry *inquiry = ctx;
+
+    return cba_gateway_find(inquiry->gateway, cert, inquiry->deadline, answer, result);
+}
+
+static enum cba_reason find_issuer(void *ctx, struct cba_span der, const struct cba_cert *cert,
+                                   struct cba_ntauth_facts *facts, struct cba_result *result)
+{
+    const struct inquiry *inquiry = ctx;
+
+    return cba_gateway_ntauth(inquiry->gateway, der, cert, inquiry->deadline, facts, result);
 }
 
 static void set_user(struct cba_pass *pass)
@@ -84,7 +100,9 @@ static enum cba_reason decide(request_rec *r, struct cba_pass *pass)
         .version = field_of(r, "MS-ASProtocolVersion"),
         .policy_key = field_of(r, "X-MS-PolicyKey"),
     };
-    struct cba_ports ports = {.ctx = srv->gateway, .find = find_account};
+    struct inquiry inquiry = {srv->gateway,
+                              cba_deadline_in_ms(cba_srv_timeout_directory(srv) * 1000)};
+    struct cba_ports ports = {.ctx = &inquiry, .find = find_account, .ntauth = find_issuer};
     struct cba_peer peer;
 
     cba_peer_of(r, &peer);

@@ -9,10 +9,12 @@
 #include "cba_conf.h"
 #include "cba_report.h"
 #include "cba_directory.h"
+#include "cba_ntauth_keeper.h"
 #include "cba_s4u.h"
 #include "cba_service.h"
 
 #define ANSWERS_MAX     8192 /* accounts whose facts a process remembers */
+#define ISSUERS_MAX     8192 /* certificates whose issuer a process remembers */
 #define TICKETS_MAX     8192 /* tickets that a process remembers */
 #define CONNECTIONS_MAX 16   /* connections of a process to the directory */
 #define TICKET_MARGIN                                                                              \
@@ -23,7 +25,8 @@ struct cba_gateway {
     const struct cba_srv_conf *conf;
     struct cba_service *service;
     struct cba_directory *directory;
-    struct cba_cache *answers, *tickets;
+    struct cba_ntauth_keeper *ntauth;
+    struct cba_cache *answers, *issuers, *tickets;
     const char *scope; /* what else a remembered answer depends on: servers, base, principal */
 };
 
@@ -67,7 +70,8 @@ static void remember_answer(struct cba_gateway *gateway, const unsigned char *ke
 }
 
 enum cba_reason cba_gateway_find(struct cba_gateway *gateway, const struct cba_cert *cert,
-                                 struct cba_answer *answer, struct cba_result *result)
+                                 struct cba_deadline deadline, struct cba_answer *answer,
+                                 struct cba_result *result)
 {
     unsigned char key[CBA_CACHE_KEY];
     enum cba_reason reason;
@@ -87,12 +91,75 @@ enum cba_reason cba_gateway_find(struct cba_gateway *gateway, const struct cba_c
     if (cba_cache_get(gateway->answers, key, apr_time_sec(apr_time_now()), copy_answer, answer)) {
         return CBA_R_OK;
     }
-    reason = cba_directory_find(gateway->directory, cert,
-                                cba_deadline_in_ms(cba_srv_timeout_directory(gateway->conf) * 1000),
-                                answer, result);
+    reason = cba_directory_find(gateway->directory, cert, deadline, answer, result);
     if (reason == CBA_R_OK) {
         remember_answer(gateway, key, answer);
     }
+    return reason;
+}
+
+/* Issuers */
+
+static void copy_issued(void *value, void *ctx)
+{
+    memcpy(ctx, value, sizeof(bool));
+}
+
+/* Signatures are verified once for each certificate and state of NTAuth: with another state the key
+ * is another. */
+static enum cba_reason find_issuer(struct cba_gateway *gateway, const struct cba_ntauth_set *set,
+                                   struct cba_span der, const struct cba_cert *cert, bool *issued)
+{
+    const struct cba_span parts[] = {cba_span_str("issuer"),
+                                     cba_span_of(cert->digest, sizeof cert->digest),
+                                     cba_ntauth_set_identity(set)};
+    int64_t now = apr_time_sec(apr_time_now()), until;
+    unsigned char key[CBA_CACHE_KEY];
+    const struct cba_ntauth_ca *list;
+    size_t count;
+    bool *copy;
+
+    if (!digest_key(parts, sizeof parts / sizeof *parts, key)) {
+        return CBA_R_LIFE_MEMORY;
+    }
+    if (cba_cache_get(gateway->issuers, key, now, copy_issued, issued)) {
+        return CBA_R_OK;
+    }
+    list = cba_ntauth_set_list(set, &count);
+    *issued = cba_ntauth_issued(der, list, count, now, &until);
+    copy = malloc(sizeof *copy);
+    if (copy) {
+        *copy = *issued;
+        cba_cache_put(gateway->issuers, key, until, copy);
+    }
+    return CBA_R_OK;
+}
+
+enum cba_reason cba_gateway_ntauth(struct cba_gateway *gateway, struct cba_span der,
+                                   const struct cba_cert *cert, struct cba_deadline deadline,
+                                   struct cba_ntauth_facts *facts, struct cba_result *result)
+{
+    struct cba_ntauth_set *set;
+    enum cba_reason reason;
+    size_t count;
+
+    if (!gateway) {
+        return CBA_R_LIFE_GATEWAY;
+    }
+    reason = cba_ntauth_keeper_get(gateway->ntauth, deadline, &set, result);
+    if (reason != CBA_R_OK) {
+        return reason;
+    }
+    (void)cba_ntauth_set_list(set, &count);
+    facts->any = count > 0;
+    if (facts->any) {
+        reason = find_issuer(gateway, set, der, cert, &facts->issued);
+    }
+    if (!facts->issued) {
+        cba_result_set(result, "there: %zu CA certificates and %zu values that are none", count,
+                       cba_ntauth_set_useless(set));
+    }
+    cba_ntauth_set_unref(set);
     return reason;
 }
 
@@ -210,8 +277,9 @@ static const char *scope_of(apr_pool_t *pool, const struct cba_gateway *gateway,
                        base ? base : "", "\n", cba_service_principal(gateway->service), NULL);
 }
 
-enum cba_reason cba_gateway_create(apr_pool_t *pchild, const struct cba_srv_conf *conf,
-                                   struct cba_gateway **out, struct cba_result *result)
+enum cba_reason cba_gateway_create(apr_pool_t *pchild, const server_rec *server,
+                                   const struct cba_srv_conf *conf, struct cba_gateway **out,
+                                   struct cba_result *result)
 {
     struct cba_gateway *gateway = apr_pcalloc(pchild, sizeof *gateway);
     const apr_array_header_t *servers = cba_srv_ldap_servers(conf);
@@ -240,9 +308,12 @@ enum cba_reason cba_gateway_create(apr_pool_t *pchild, const struct cba_srv_conf
     if (reason != CBA_R_OK) {
         return reason;
     }
+    gateway->ntauth =
+        cba_ntauth_keeper_create(pchild, server, gateway->directory, cba_srv_ttl_ntauth(conf));
     gateway->answers = cba_cache_create(pchild, ANSWERS_MAX, free);
+    gateway->issuers = cba_cache_create(pchild, ISSUERS_MAX, free);
     gateway->tickets = cba_cache_create(pchild, TICKETS_MAX, discard_ticket);
-    if (!gateway->answers || !gateway->tickets) {
+    if (!gateway->ntauth || !gateway->answers || !gateway->issuers || !gateway->tickets) {
         return CBA_R_LIFE_MEMORY;
     }
     gateway->scope = scope_of(pchild, gateway, servers);
@@ -260,7 +331,7 @@ void cba_gateway_child_init(apr_pool_t *pchild, server_rec *s)
         if (!conf->protects) {
             continue;
         }
-        reason = cba_gateway_create(pchild, conf, &conf->gateway, &result);
+        reason = cba_gateway_create(pchild, s, conf, &conf->gateway, &result);
         if (reason != CBA_R_OK) {
             cba_report_server(s, reason, &result);
             cba_report_server(s, CBA_R_LIFE_GATEWAY, NULL);

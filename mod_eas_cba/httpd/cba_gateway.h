@@ -7,24 +7,34 @@
 #define CBA_GATEWAY_H
 
 #include "cba_module.h"
+#include "cba_deadline.h"
 #include "cba_decision.h"
 #include "cba_ticket.h"
 
 struct cba_gateway;
 struct cba_srv_conf;
 
-/* CBA_R_OK with *out, or the reason why it cannot be set up. Asks nobody on the network. */
-enum cba_reason cba_gateway_create(apr_pool_t *pchild, const struct cba_srv_conf *conf,
-                                   struct cba_gateway **out, struct cba_result *result);
+/* CBA_R_OK with *out, or the reason why it cannot be set up. Asks nobody on the network. conf is
+ * that of server. */
+enum cba_reason cba_gateway_create(apr_pool_t *pchild, const server_rec *server,
+                                   const struct cba_srv_conf *conf, struct cba_gateway **out,
+                                   struct cba_result *result);
 
 /* child_init: a gateway for every virtual host. One that fails leaves its virtual host refusing
  * with LIFE_GATEWAY. */
 void cba_gateway_child_init(apr_pool_t *pchild, server_rec *s);
 
-/* The port of the decision: facts of the certificate's accounts, remembered or asked for. gateway
- * may be NULL (LIFE_GATEWAY). */
+/* Two ports of the decision, for one request's directory work under one deadline. gateway may be
+ * NULL (LIFE_GATEWAY).
+ *
+ * Facts of the certificate's accounts, remembered or asked for. */
 enum cba_reason cba_gateway_find(struct cba_gateway *gateway, const struct cba_cert *cert,
-                                 struct cba_answer *answer, struct cba_result *result);
+                                 struct cba_deadline deadline, struct cba_answer *answer,
+                                 struct cba_result *result);
+/* Facts of its issuer: der is the certificate, parsed as cert. */
+enum cba_reason cba_gateway_ntauth(struct cba_gateway *gateway, struct cba_span der,
+                                   const struct cba_cert *cert, struct cba_deadline deadline,
+                                   struct cba_ntauth_facts *facts, struct cba_result *result);
 
 /* A ticket for the account to the SPN, remembered or asked for. *source is "process" or "kdc".
  * CBA_R_OK with a reference in *out, or KRB_*, LIFE_*. */

@@ -467,12 +467,20 @@ static void append(struct cba_result *all, const struct cba_result *one)
                    one->detail);
 }
 
+/* What is asked of a connection: by put, which is given the question. */
+struct question {
+    enum cba_reason (*put)(struct cba_ldap *ldap, const struct question *question,
+                           struct cba_deadline deadline, struct cba_result *result);
+    const struct cba_cert *cert; /* accounts */
+    struct cba_answer *answer;
+    struct cba_ntauth_set **set; /* NTAuth */
+};
+
 /* Asks the slot's connection. Afterwards it is NULL unless it may be used again. */
-static enum cba_reason ask(struct slot *slot, const struct cba_cert *cert,
-                           struct cba_deadline deadline, struct cba_answer *answer,
-                           struct cba_result *result)
+static enum cba_reason ask(struct slot *slot, const struct question *question,
+                           struct cba_deadline deadline, struct cba_result *result)
 {
-    enum cba_reason reason = cba_ldap_find(slot->ldap, cert, deadline, answer, result);
+    enum cba_reason reason = question->put(slot->ldap, question, deadline, result);
 
     if (!cba_ldap_usable(slot->ldap)) {
         slot_close(slot);
@@ -482,8 +490,8 @@ static enum cba_reason ask(struct slot *slot, const struct cba_cert *cert,
 
 /* Servers one after the other until one answers or the time is over. */
 static enum cba_reason ask_anew(struct cba_directory *directory, struct slot *slot,
-                                const struct cba_cert *cert, struct cba_deadline deadline,
-                                struct cba_answer *answer, struct cba_result *result)
+                                const struct question *question, struct cba_deadline deadline,
+                                struct cba_result *result)
 {
     struct cba_result one = {""};
     struct candidates list;
@@ -504,7 +512,7 @@ static enum cba_reason ask_anew(struct cba_directory *directory, struct slot *sl
         if (reason == CBA_R_OK) {
             slot->server = server;
             slot->born_ms = cba_deadline_clock_ms();
-            reason = ask(slot, cert, share, answer, &one);
+            reason = ask(slot, question, share, &one);
         }
         if (slot->ldap) {
             server_answered(server);
@@ -523,22 +531,14 @@ static enum cba_reason ask_anew(struct cba_directory *directory, struct slot *sl
     return reason;
 }
 
-enum cba_reason cba_directory_find(struct cba_directory *directory, const struct cba_cert *cert,
-                                   struct cba_deadline deadline, struct cba_answer *answer,
-                                   struct cba_result *result)
+/* On a connection of the pool, or on a new one. */
+static enum cba_reason ask_somebody(struct cba_directory *directory,
+                                    const struct question *question, struct cba_deadline deadline,
+                                    struct cba_result *result)
 {
-    char filter[CBA_FILTER_MAX + 1];
-    struct slot *slot;
-    enum cba_reason reason;
+    struct slot *slot = slot_take(directory, deadline);
+    enum cba_reason reason = CBA_R_UNDECIDED;
 
-    memset(answer, 0, sizeof *answer);
-    result->detail[0] = '\0';
-    /* A certificate without an identity costs no server anything. */
-    reason = cba_mapping_filter(cert, "", filter);
-    if (reason != CBA_R_OK) {
-        return reason;
-    }
-    slot = slot_take(directory, deadline);
     if (!slot) {
         cba_result_set(result, "all %d connections to the directory are in use",
                        directory->connections);
@@ -552,18 +552,62 @@ enum cba_reason cba_directory_find(struct cba_directory *directory, const struct
 
         /* A connection from the pool may have died unseen: at most half of the time, and a new one
          * is tried. */
-        reason = ask(slot, cert, share_of(deadline, directory->domain ? 2 : directory->order_count),
-                     answer, result);
+        reason = ask(slot, question,
+                     share_of(deadline, directory->domain ? 2 : directory->order_count), result);
         if (!slot->ldap && reason == CBA_R_DIR_TIMEOUT) {
             server_failed(server);
         }
     }
     if (!slot->ldap) {
-        reason = ask_anew(directory, slot, cert, deadline, answer, result);
+        reason = ask_anew(directory, slot, question, deadline, result);
     }
     slot_give(directory, slot);
     if (reason == CBA_R_OK) {
         result->detail[0] = '\0'; /* what failed on the way does not belong to the answer */
     }
     return reason;
+}
+
+static enum cba_reason put_certificate(struct cba_ldap *ldap, const struct question *question,
+                                       struct cba_deadline deadline, struct cba_result *result)
+{
+    return cba_ldap_find(ldap, question->cert, deadline, question->answer, result);
+}
+
+enum cba_reason cba_directory_find(struct cba_directory *directory, const struct cba_cert *cert,
+                                   struct cba_deadline deadline, struct cba_answer *answer,
+                                   struct cba_result *result)
+{
+    const struct question question = {.put = put_certificate, .cert = cert, .answer = answer};
+    char filter[CBA_FILTER_MAX + 1];
+    enum cba_reason reason;
+
+    memset(answer, 0, sizeof *answer);
+    result->detail[0] = '\0';
+    /* A certificate without an identity costs no server anything. */
+    reason = cba_mapping_filter(cert, "", filter);
+    if (reason != CBA_R_OK) {
+        return reason;
+    }
+    return ask_somebody(directory, &question, deadline, result);
+}
+
+static enum cba_reason put_ntauth(struct cba_ldap *ldap, const struct question *question,
+                                  struct cba_deadline deadline, struct cba_result *result)
+{
+    cba_ntauth_set_unref(*question->set); /* of a connection that was lost with its answer */
+    *question->set = NULL;
+    return cba_ldap_ntauth(ldap, deadline, question->set, result);
+}
+
+enum cba_reason cba_directory_ntauth(struct cba_directory *directory, struct cba_deadline deadline,
+                                     struct cba_ntauth_set **out, struct cba_result *result)
+{
+    const struct question question = {.put = put_ntauth, .set = out};
+    enum cba_reason reason;
+
+    *out = NULL;
+    result->detail[0] = '\0';
+    reason = ask_somebody(directory, &question, deadline, result);
+    return reason == CBA_R_DIR_SEARCH || reason == CBA_R_DIR_ANSWER ? CBA_R_DIR_NTAUTH : reason;
 }

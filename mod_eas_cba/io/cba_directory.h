@@ -13,6 +13,7 @@
 
 #include "cba_deadline.h"
 #include "cba_mapping.h"
+#include "cba_ntauth_set.h"
 #include "cba_service.h"
 
 struct cba_directory;
@@ -40,5 +41,11 @@ enum cba_reason cba_directory_create(apr_pool_t *pool, const struct cba_director
 enum cba_reason cba_directory_find(struct cba_directory *directory, const struct cba_cert *cert,
                                    struct cba_deadline deadline, struct cba_answer *answer,
                                    struct cba_result *result);
+
+/* The forest's NTAuthCertificates, which every domain controller of the forest holds. CBA_R_OK with
+ * a reference in *out (an empty set where the object is missing); DIR_NTAUTH: a server answered, and
+ * not with that; DIR_*, KRB_* (of the gateway's own login), LIFE_MEMORY. */
+enum cba_reason cba_directory_ntauth(struct cba_directory *directory, struct cba_deadline deadline,
+                                     struct cba_ntauth_set **out, struct cba_result *result);
 
 #endif

@@ -153,11 +153,17 @@ static enum cba_reason refused(struct cba_ldap *ldap, const char *what, int code
     return cba_conn_say(&ldap->conn, CBA_R_DIR_SEARCH, what, code, result);
 }
 
-static enum cba_reason keep_base(void *ctx, struct cba_span dn,
-                                 const struct cba_attribute *attributes, size_t count,
-                                 struct cba_result *result)
+/* A naming context that the rootDSE names. */
+struct context {
+    const char *attribute;
+    char *dn; /* CBA_DN_MAX + 1 bytes; "": not found */
+};
+
+static enum cba_reason keep_context(void *ctx, struct cba_span dn,
+                                    const struct cba_attribute *attributes, size_t count,
+                                    struct cba_result *result)
 {
-    struct cba_ldap *ldap = ctx;
+    struct context *context = ctx;
 
     (void)dn;
     (void)result;
@@ -165,23 +171,46 @@ static enum cba_reason keep_base(void *ctx, struct cba_span dn,
         const struct cba_span *value = attributes[i].values;
 
         if (cba_span_equal_nocase(cba_span_str(attributes[i].name),
-                                  cba_span_str("defaultNamingContext")) &&
-            attributes[i].count == 1 && value->len < sizeof ldap->base &&
-            cba_span_is_text(*value)) {
-            memcpy(ldap->base, value->ptr, value->len);
-            ldap->base[value->len] = '\0';
+                                  cba_span_str(context->attribute)) &&
+            attributes[i].count == 1 && value->len <= CBA_DN_MAX && cba_span_is_text(*value)) {
+            memcpy(context->dn, value->ptr, value->len);
+            context->dn[value->len] = '\0';
         }
     }
     return CBA_R_OK;
 }
 
-/* The domain's own naming context (MS-ADTS 3.1.1.3.2.3), unless the administrator named a base. */
+/* Naming contexts are attributes of the rootDSE (MS-ADTS 3.1.1.3.2). */
+static enum cba_reason learn_context(struct cba_ldap *ldap, const char *attribute,
+                                     char dn[CBA_DN_MAX + 1], struct cba_result *result)
+{
+    const char *const wanted[] = {attribute, NULL};
+    struct context context = {attribute, dn};
+    int code = LDAP_OTHER;
+    enum cba_reason reason;
+
+    dn[0] = '\0';
+    reason = search(ldap, "", LDAP_SCOPE_BASE, "(objectClass=*)", wanted, 1, keep_context, &context,
+                    &code, result);
+    if (reason != CBA_R_OK) {
+        return reason;
+    }
+    if (code != LDAP_SUCCESS) {
+        return refused(ldap, "rootDSE", code, result);
+    }
+    if (!dn[0]) {
+        cba_result_set(result, "%s: its rootDSE names no %s; is it a domain controller?",
+                       ldap->conn.host, attribute);
+        return CBA_R_DIR_ANSWER;
+    }
+    return CBA_R_OK;
+}
+
+/* The domain's own naming context, unless the administrator named a base. */
 static enum cba_reason learn_base(struct cba_ldap *ldap, const char *base,
                                   struct cba_result *result)
 {
-    static const char *const wanted[] = {"defaultNamingContext", NULL};
     size_t len = base ? strlen(base) : 0;
-    int code = LDAP_OTHER;
     enum cba_reason reason;
 
     if (len > CBA_DN_MAX) {
@@ -191,19 +220,9 @@ static enum cba_reason learn_base(struct cba_ldap *ldap, const char *base,
     if (base) {
         memcpy(ldap->base, base, len + 1);
     } else {
-        reason = search(ldap, "", LDAP_SCOPE_BASE, "(objectClass=*)", wanted, 1, keep_base, ldap,
-                        &code, result);
+        reason = learn_context(ldap, "defaultNamingContext", ldap->base, result);
         if (reason != CBA_R_OK) {
             return reason;
-        }
-        if (code != LDAP_SUCCESS) {
-            return refused(ldap, "rootDSE", code, result);
-        }
-        if (!ldap->base[0]) {
-            cba_result_set(
-                result, "%s: its rootDSE names no defaultNamingContext; is it a domain controller?",
-                ldap->conn.host);
-            return CBA_R_DIR_ANSWER;
         }
     }
     if (!cba_account_domain(cba_span_str(ldap->base), ldap->domain)) {
@@ -255,6 +274,73 @@ enum cba_reason cba_ldap_find(struct cba_ldap *ldap, const struct cba_cert *cert
         memset(answer, 0, sizeof *answer);
     }
     return reason;
+}
+
+/* --- NTAuth --- */
+
+#define NTAUTH     "CN=NTAuthCertificates,CN=Public Key Services,CN=Services,"
+#define NTAUTH_DER "cACertificate"
+
+/* With the option that RFC 4522 section 3 knows, or with none. A server that had to cut the list
+ * says so by another one (MS-ADTS 3.1.1.3.1.3.3: "range="), and a part is not taken for the whole. */
+static bool are_authorities(const struct cba_attribute *attribute)
+{
+    struct cba_span name = cba_span_str(attribute->name);
+
+    return (cba_span_equal_nocase(name, cba_span_str(NTAUTH_DER)) ||
+            cba_span_equal_nocase(name, cba_span_str(NTAUTH_DER ";binary"))) &&
+           attribute->count <= CBA_NTAUTH_MAX;
+}
+
+static enum cba_reason keep_authorities(void *ctx, struct cba_span dn,
+                                        const struct cba_attribute *attributes, size_t count,
+                                        struct cba_result *result)
+{
+    struct cba_ntauth_set **set = ctx;
+
+    (void)dn;
+    for (size_t i = 0; i < count; i++) {
+        if (*set || !are_authorities(&attributes[i])) {
+            cba_result_set(result, "NTAuthCertificates: %s with %zu values is not understood",
+                           attributes[i].name, attributes[i].count);
+            return CBA_R_DIR_ANSWER;
+        }
+        *set = cba_ntauth_set_create(attributes[i].values, attributes[i].count);
+        if (!*set) {
+            return CBA_R_LIFE_MEMORY;
+        }
+    }
+    return CBA_R_OK;
+}
+
+enum cba_reason cba_ldap_ntauth(struct cba_ldap *ldap, struct cba_deadline deadline,
+                                struct cba_ntauth_set **out, struct cba_result *result)
+{
+    static const char *const wanted[] = {NTAUTH_DER, NULL};
+    char base[sizeof NTAUTH + CBA_DN_MAX] = NTAUTH;
+    struct cba_ntauth_set *set = NULL;
+    int code = LDAP_OTHER;
+    enum cba_reason reason;
+
+    ldap->conn.wire.deadline = deadline;
+    reason = learn_context(ldap, "configurationNamingContext", base + sizeof NTAUTH - 1, result);
+    if (reason == CBA_R_OK) {
+        reason = search(ldap, base, LDAP_SCOPE_BASE, "(objectClass=*)", wanted, 1, keep_authorities,
+                        &set, &code, result);
+    }
+    if (reason == CBA_R_OK && code != LDAP_SUCCESS && code != LDAP_NO_SUCH_OBJECT) {
+        reason = refused(ldap, "NTAuthCertificates", code, result);
+    }
+    if (reason == CBA_R_OK && !set) {
+        set = cba_ntauth_set_create(NULL, 0);
+        reason = set ? CBA_R_OK : CBA_R_LIFE_MEMORY;
+    }
+    if (reason != CBA_R_OK) {
+        cba_ntauth_set_unref(set);
+        return reason;
+    }
+    *out = set;
+    return CBA_R_OK;
 }
 
 /* --- beginning and end --- */

@@ -11,6 +11,7 @@
 #include "cba_host.h"
 #include "cba_login.h"
 #include "cba_mapping.h"
+#include "cba_ntauth_set.h"
 #include "cba_service.h"
 
 struct cba_ldap;
@@ -29,6 +30,12 @@ void cba_ldap_close(struct cba_ldap *ldap); /* NULL is allowed; waits for nobody
 enum cba_reason cba_ldap_find(struct cba_ldap *ldap, const struct cba_cert *cert,
                               struct cba_deadline deadline, struct cba_answer *answer,
                               struct cba_result *result);
+
+/* The forest's NTAuthCertificates; without the object, or without values in it, an empty set. The
+ * server's rootDSE says where the configuration is. CBA_R_OK with a reference in *out, DIR_*,
+ * LIFE_MEMORY. */
+enum cba_reason cba_ldap_ntauth(struct cba_ldap *ldap, struct cba_deadline deadline,
+                                struct cba_ntauth_set **out, struct cba_result *result);
 
 /* May it be asked again? Not after a loss, a timeout or an answer that was not understood. */
 bool cba_ldap_usable(const struct cba_ldap *ldap);

@@ -26,6 +26,11 @@ def entry(dn="CN=Alice,OU=Phones,DC=contoso,DC=com", control="512", expires="0",
             + piece(7, "top") + piece(0x80, "user") + more)
 
 
+def authority_and_leaf(*names):
+    ca, leaf = ((VECTORS / "ntauth" / (name + ".der")).read_bytes() for name in names)
+    return len(ca).to_bytes(2, "big") + ca + leaf
+
+
 SEEDS = {
     "account": {
         "user": entry(),
@@ -77,6 +82,9 @@ SEEDS = {
     },
     "cert": {name: (VECTORS / "cert" / (name + ".der")).read_bytes()
              for name in ("alice", "centuries", "issuer-special", "sid-beside", "upn-two", "url-and-sid")},
+    "ntauth": {ca: authority_and_leaf(ca, leaf) for ca, leaf in (
+        ("ca", "leaf"), ("ca-rsa", "leaf-rsa"), ("ca-later", "leaf"), ("ca-other-key", "leaf"),
+        ("ca-bad-constraints", "leaf"))},
     "pac": {name: (VECTORS / "pac" / (name + ".bin")).read_bytes()
             for name in ("logon", "logon-no-text", "upn", "upn-plain")},
 }

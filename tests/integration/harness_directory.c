@@ -12,6 +12,8 @@
  *   identity SID UPN            what the certificates of the next commands say
  *   find MS                     yields the number of accounts, whether there are more, and for each
  *                               account sAMAccountName, SID, UPN, domain
+ *   ntauth MS                   yields the number of authorities in NTAuthCertificates, and of values
+ *                               that are none
  *   threads N TIMES MS          that in N threads; yields the number of answers with one account,
  *                               and the longest time in ms; detail of the last that failed
  *   open URI CA MS              one connection by keytab; yields its strength in bits
@@ -181,6 +183,22 @@ static bool find(char **word)
     return true;
 }
 
+static bool ntauth(char **word)
+{
+    struct cba_result result = {"left over"};
+    struct cba_ntauth_set *set = NULL;
+    enum cba_reason reason = cba_directory_ntauth(directory, in_ms(word[1]), &set, &result);
+    size_t count = 0;
+
+    begin_answer(reason, &result);
+    if (set) {
+        (void)cba_ntauth_set_list(set, &count);
+        printf("\t%zu\t%zu", count, cba_ntauth_set_useless(set));
+    }
+    cba_ntauth_set_unref(set);
+    return true;
+}
+
 struct work {
     pthread_t thread;
     int times, ms;
@@ -334,7 +352,7 @@ static const struct command {
     {"service", 3, false, set_service}, {"create", 7, false, create}, {"destroy", 1, false, end},
     {"identity", 3, false, identity},   {"find", 2, true, find},      {"threads", 4, true, threads},
     {"open", 4, false, open_one},       {"srv", 3, false, srv},       {"parse", 3, false, parse},
-    {"later", 2, false, later},
+    {"later", 2, false, later},         {"ntauth", 2, true, ntauth},
 };
 
 static bool obey(char **word, size_t count)

@@ -398,7 +398,7 @@ def test_neither_proxy_nor_tls_loaded(site):
 @pytest.mark.parametrize("line", [
     "EASCertAuth  Off", "EASCertAuthMap  SID", "EASCertAuthStrongMapping  On",
     "EASCertAuthEKU  1.2.3", "EASCertAuthReadAhead  1M", "EASCertAuthProtocol  Any",
-    "EASCertAuthCommands  Sync", "EASCertAuthUserMatch  On"])
+    "EASCertAuthCommands  Sync", "EASCertAuthUserMatch  On", "EASCertAuthNTAuth  Off"])
 def test_location_directive_refused_elsewhere(site, where, opening, line):
     getattr(site, where).extend([opening, line, "</" + opening[1:].split(" ")[0] + ">"])
     status, output = site.configtest()
@@ -844,6 +844,7 @@ def test_chroot(site):
     ("vhost", "EASCertAuthSpool /spool 0", "like 1G"),
     ("vhost", "EASCertAuthCacheTTL account=0", "1 to 86400"),
     ("vhost", "EASCertAuthCacheTTL accounts=5", "account=SECONDS"),
+    ("vhost", "EASCertAuthCacheTTL ntauth=0", "ntauth=SECONDS"),
     ("vhost", "EASCertAuthTimeout kdc", "directory=SECONDS"),
     ("vhost", "EASCertAuthRetryAfter never", "1 to 86400"),
 ])

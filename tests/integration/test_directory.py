@@ -9,15 +9,16 @@ import time
 import pytest
 
 from lab import dns, kerberos, ldap, namespace
+from lab.directory import NTAUTH
 from lab.harness import PACKAGES, SANITIZERS, Build, Harness
 from lab.process import Daemon, listens, run, wait_until
 from lab.relay import BlackHole, Relay
 
 SOURCES = ["io/cba_conn.c", "io/cba_directory.c", "io/cba_host.c", "io/cba_kdc.c",
-           "io/cba_krb5.c", "io/cba_ldap.c", "io/cba_login.c", "io/cba_sasl.c",
-           "io/cba_service.c", "io/cba_srv.c", "io/cba_wire.c",
-           "core/cba_account.c", "core/cba_escape.c", "core/cba_mapping.c", "core/cba_reason.c",
-           "core/cba_sid.c", "core/cba_span.c", "core/cba_time.c"]
+           "io/cba_krb5.c", "io/cba_ldap.c", "io/cba_login.c", "io/cba_ntauth_set.c",
+           "io/cba_sasl.c", "io/cba_service.c", "io/cba_srv.c", "io/cba_wire.c",
+           "core/cba_account.c", "core/cba_escape.c", "core/cba_mapping.c", "core/cba_ntauth.c",
+           "core/cba_reason.c", "core/cba_sid.c", "core/cba_span.c", "core/cba_time.c"]
 LIBRARIES = ["-Wl,--no-as-needed", "-lresolv"]
 DC1, DC2 = namespace.host("dc1"), namespace.host("dc2")
 #: Where tests put servers of their own: the real controller has an SPN for this name.
@@ -61,6 +62,9 @@ class Directory:
 
     def find(self, ms=MS):
         return self.harness("find", ms)
+
+    def ntauth(self, ms=MS):
+        return self.harness("ntauth", ms)
 
     def names(self, sid=None, upn=None):
         """sAMAccountNames of the accounts that an identity finds."""
@@ -558,6 +562,92 @@ def test_replayed_message(start, serve, ldap_keytab):
     good(one.find())
     good(one.find())
     assert server.count == 2        # what was left in the connection ended it
+
+
+# ---- NTAuth --------------------------------------------------------------------------------------
+
+def named(*attributes):
+    """A stand-in for NTAuthCertificates: (name, values)."""
+    return ldap.entry(NTAUTH, attributes)
+
+
+def test_ntauth(start):
+    one = start("ldap://" + DC1)
+    for _ in range(2):
+        answer = one.ntauth()
+        assert answer.reason == "OK" and answer.detail == "" and answer.fields == ["1", "0"], answer
+        good(one.find())
+
+
+def test_ntauth_of_another_base(start):
+    """The configuration is the forest's, wherever accounts are searched."""
+    answer = start("ldap://" + DC1, base="CN=Users," + ldap.BASE).ntauth()
+    assert answer.reason == "OK" and answer.fields == ["1", "0"], answer
+
+
+def test_what_ntauth_asks(bench, scripted):
+    one, server = scripted([named(("cACertificate", [bench.clients.own.der, b"\0"])),
+                            ldap.result(ldap.DONE, 0)])
+    answer = one.ntauth(3500)
+    assert answer.reason == "OK" and answer.fields == ["1", "1"], answer
+    asked = server.searches[1:]
+    assert [(search[0], search[1], search[2], search[4]) for search in asked] == [
+        ("", 0, 1, ["configurationNamingContext"]), (NTAUTH, 0, 1, ["cACertificate"])]
+    assert server.count == 1
+
+
+@pytest.mark.parametrize("answers, fields", [
+    ([ldap.result(ldap.DONE, 32, "0000208D: NameErr: DSID-03100241, problem 2001")], ["0", "0"]),
+    ([ldap.result(ldap.DONE, 0)], ["0", "0"]),
+    ([named(), ldap.result(ldap.DONE, 0)], ["0", "0"]),
+    ([named(("cACertificate", [])), ldap.result(ldap.DONE, 0)], ["0", "0"]),
+    ([named(("cacertificate;binary", [b"\0"])), ldap.result(ldap.DONE, 0)], ["0", "1"]),
+    ([named(("cACertificate", [b"%d" % number for number in range(256)])),
+      ldap.result(ldap.DONE, 0)], ["0", "256"]),
+], ids=["missing", "hidden", "no-values", "empty", "binary", "as-many-as-fit"])
+def test_ntauth_with_nobody_in_it(scripted, answers, fields):
+    one, server = scripted(answers)
+    for _ in range(2):
+        answer = one.ntauth()
+        assert answer.reason == "OK" and answer.fields == fields, answer
+    assert server.count == 1
+
+
+@pytest.mark.parametrize("answers, says", [
+    ([named(("cACertificate;range=0-1499", [b"1"])), ldap.result(ldap.DONE, 0)], "range=0-1499"),
+    ([named(("cACertificate", []), ("cACertificate;range=0-1499", [b"1"])),
+      ldap.result(ldap.DONE, 0)], "range=0-1499"),
+    ([named(("cACertificate", [b"1"]), ("cACertificate;binary", [b"2"])),
+      ldap.result(ldap.DONE, 0)], "binary"),
+    ([named(("cACertificate", [b"1"])), named(("cACertificate", [b"2"])),
+      ldap.result(ldap.DONE, 0)], "cACertificate"),
+    ([named(("userCertificate", [b"1"])), ldap.result(ldap.DONE, 0)], "userCertificate"),
+    ([named(("cACertificate", [b"%d" % number for number in range(257)])),
+      ldap.result(ldap.DONE, 0)], "257 values"),
+    ([named(("cACertificate", [b"1"])), ldap.result(ldap.DONE, 4, "as told")], "as told"),
+    ([named(("cACertificate", [b"1"])), ldap.result(ldap.DONE, 50, "as told")], "as told"),
+    ([ldap.result(ldap.DONE, 51, "as told")], "as told"),
+    ([ldap.result(ldap.DONE, 10, "as told")], "as told"),
+], ids=["part", "whole-and-part", "twice", "two-entries", "another", "too-many", "cut", "rights",
+        "busy", "referral"])
+def test_ntauth_that_is_not_known(scripted, answers, says):
+    """Whatever is not an answer is none: never an empty set, never a part."""
+    one, _ = scripted(answers)
+    for _ in range(2):
+        answer = one.ntauth()
+        assert answer.reason == "DIR_NTAUTH" and says in answer.detail, answer
+        assert answer.fields == []
+
+
+def test_server_without_a_configuration(scripted):
+    one, _ = scripted([], contexts={"defaultNamingContext": ldap.BASE})
+    answer = one.ntauth()
+    assert answer.reason == "DIR_NTAUTH" and "configurationNamingContext" in answer.detail, answer
+
+
+def test_ntauth_of_a_server_that_is_not_there(start):
+    answer = start("ldap://%s:1" % DC1).ntauth()
+    assert answer.reason == "DIR_UNREACHABLE" and answer.fields == [], answer
 
 
 # ---- time ------------------------------------------------------------------------------------

@@ -31,11 +31,13 @@ struct scene {
     unsigned char *der;
     enum cba_reason find;
     struct cba_answer answer;
+    enum cba_reason ntauth;
+    struct cba_ntauth_facts issuer;
     enum cba_reason evidence;
     struct cba_evidence_facts facts;
     enum cba_reason ticket;
     /* what came to pass */
-    unsigned found, evidences, tickets;
+    unsigned found, issuers, evidences, tickets;
     char spn[CBA_SPN_MAX + 1];
     struct cba_decision decision;
     struct cba_result result;
@@ -76,9 +78,24 @@ static enum cba_reason fake_ticket(void *ctx, const char *spn, struct cba_result
     return scene->ticket;
 }
 
+static enum cba_reason fake_ntauth(void *ctx, struct cba_span der, const struct cba_cert *cert,
+                                   struct cba_ntauth_facts *facts, struct cba_result *result)
+{
+    struct scene *scene = ctx;
+
+    assert_ptr_equal(der.ptr, scene->peer.der.ptr);
+    assert_int_equal(der.len, scene->peer.der.len);
+    assert_string_not_equal(cert->serial, ""); /* parsed */
+    assert_non_null(result);
+    assert_int_equal(scene->found, 0); /* nobody was asked about an account yet */
+    scene->issuers++;
+    *facts = scene->issuer;
+    return scene->ntauth;
+}
+
 static struct cba_ports ports_of(struct scene *scene)
 {
-    return (struct cba_ports){scene, fake_find, fake_evidence, fake_ticket};
+    return (struct cba_ports){scene, fake_find, fake_evidence, fake_ticket, fake_ntauth};
 }
 
 static struct cba_sid sid_of(const char *text)
@@ -116,9 +133,11 @@ static int begin(void **state)
                                       .methods = (unsigned)CBA_METHOD_SID | CBA_METHOD_UPN,
                                       .strong = true,
                                       .usages = client_auth,
-                                      .usage_count = 1};
+                                      .usage_count = 1,
+                                      .ntauth = true};
     scene->now = NOW;
-    scene->find = scene->evidence = scene->ticket = CBA_R_OK;
+    scene->find = scene->ntauth = scene->evidence = scene->ticket = CBA_R_OK;
+    scene->issuer = (struct cba_ntauth_facts){true, true};
     scene->answer.count = 1;
     scene->answer.account[0] = (struct cba_account){.sid = sid_of(ALICE),
                                                     .sam = "alice",
@@ -148,7 +167,7 @@ static void assert_access(struct scene *scene, enum cba_reason expected, unsigne
     enum cba_reason reason;
 
     memset(&scene->decision, 0xff, sizeof(scene->decision));
-    scene->found = 0;
+    scene->found = scene->issuers = 0;
     reason = cba_decision_access(&scene->request, &scene->peer, &scene->rules, scene->now, &ports,
                                  &scene->decision);
     assert_string_equal(cba_reason_info(reason)->symbol, cba_reason_info(expected)->symbol);
@@ -171,6 +190,61 @@ static void let_in(void **state)
                         sizeof(struct cba_account));
     assert_string_equal(scene->decision.cert.upn, "alice@contoso.com");
     assert_string_equal(scene->decision.cert.serial, "2B0000000011AC0000000012");
+}
+
+static void issuer(void **state)
+{
+    struct scene *scene = *state;
+
+    assert_access(scene, CBA_R_OK, 1);
+    assert_int_equal(scene->issuers, 1);
+    scene->issuer = (struct cba_ntauth_facts){true, false};
+    assert_access(scene, CBA_R_CERT_NTAUTH, 0);
+    assert_int_equal(scene->issuers, 1);
+    assert_false(scene->decision.has_account);
+    scene->issuer = (struct cba_ntauth_facts){false, false};
+    assert_access(scene, CBA_R_CERT_NTAUTH_EMPTY, 0);
+    scene->issuer = (struct cba_ntauth_facts){false, true}; /* contradicts itself */
+    assert_access(scene, CBA_R_CERT_NTAUTH_EMPTY, 0);
+}
+
+/* What is not known lets nobody in, whatever the facts say beside it. */
+static void issuer_is_not_known(void **state)
+{
+    static const enum cba_reason reasons[] = {CBA_R_DIR_NTAUTH, CBA_R_DIR_NTAUTH_OLD,
+                                              CBA_R_DIR_UNREACHABLE, CBA_R_LIFE_GATEWAY,
+                                              CBA_R_UNDECIDED};
+    struct scene *scene = *state;
+
+    for (size_t i = 0; i < COUNT(reasons); i++) {
+        scene->ntauth = reasons[i];
+        assert_access(scene, reasons[i], 0);
+    }
+}
+
+static void issuer_does_not_matter(void **state)
+{
+    struct scene *scene = *state;
+
+    scene->rules.ntauth = false;
+    scene->issuer = (struct cba_ntauth_facts){false, false};
+    scene->ntauth = CBA_R_DIR_NTAUTH;
+    assert_access(scene, CBA_R_OK, 1);
+    assert_int_equal(scene->issuers, 0);
+}
+
+/* Of a certificate that is refused anyway nobody asks who issued it. */
+static void issuer_comes_after_the_certificate(void **state)
+{
+    struct scene *scene = *state;
+
+    scene->issuer = (struct cba_ntauth_facts){true, false};
+    scene->rules.usages = server_auth;
+    assert_access(scene, CBA_R_CERT_EKU, 0);
+    assert_int_equal(scene->issuers, 0);
+    scene->now = NOT_AFTER + 1;
+    assert_access(scene, CBA_R_CERT_EXPIRED, 0);
+    assert_int_equal(scene->issuers, 0);
 }
 
 static void zeroed_is_a_refusal(void **state)
@@ -644,6 +718,7 @@ static void order(void **state)
     scene->peer.der = cba_span_of("x", 1);
     scene->now = 0;
     scene->rules.usages = server_auth;
+    scene->issuer.issued = false;
     scene->find = CBA_R_DIR_TIMEOUT;
     scene->answer.account[0].sid = sid_of(BOB);
     scene->answer.account[0].control = 0;
@@ -666,6 +741,8 @@ static void order(void **state)
     scene->now = NOW;
     assert_access(scene, CBA_R_CERT_EKU, 0);
     scene->rules.usages = client_auth;
+    assert_access(scene, CBA_R_CERT_NTAUTH, 0);
+    scene->issuer.issued = true;
     assert_access(scene, CBA_R_DIR_TIMEOUT, 1);
     scene->find = CBA_R_OK;
     assert_access(scene, CBA_R_MAP_SID, 1);
@@ -820,6 +897,10 @@ int main(void)
         SCENE(certificates_refused),
         SCENE(dates),
         SCENE(usage),
+        SCENE(issuer),
+        SCENE(issuer_is_not_known),
+        SCENE(issuer_does_not_matter),
+        SCENE(issuer_comes_after_the_certificate),
         SCENE(directory_fails),
         SCENE(mapping_refuses),
         SCENE(no_identity),

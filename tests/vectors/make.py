@@ -4,9 +4,10 @@
 
     tests/vectors/make.py [NAME...]
 
-With names only those certificates are made again; "pac" stands for the PAC buffers.
+With names only those certificates are made again; "ntauth" stands for the authorities and what they
+issued, "pac" for the PAC buffers.
 They are committed, so that the unit tests need neither, and so that what parses them was not written
-together with what made them. The private key is thrown away; no test looks at a signature. Needs
+together with what made them. Private keys are thrown away. Needs
 openssl 3.0 and python3-samba.
 """
 
@@ -302,6 +303,77 @@ def certificates():
                    "500101000000Z", "99991231235959Z", "1001")
 
 
+# --- authorities and what they issued -----------------------------------------------------------
+
+ISSUING = "/DC=com/DC=contoso/CN=Contoso Issuing CA"
+IS_CA = ["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign"]
+NOW, LATER = ("200101000000Z", "391231235959Z"), ("400101000000Z", "491231235959Z")
+PAST, LONGER = ("100101000000Z", "191231235959Z"), ("250101000000Z", "441231235959Z")
+
+# name: subject, key, issuer (NAME of another, or None: itself), dates, extensions
+AUTHORITIES = {
+    "root": ("/CN=Contoso Root CA", "root", None, NOW, IS_CA),
+    "ca": (ISSUING, "ca", "root", NOW, IS_CA),
+    "ca-past": (ISSUING, "ca", "root", PAST, IS_CA),
+    "ca-later": (ISSUING, "ca", "root", LATER, IS_CA),
+    "ca-longer": (ISSUING, "ca", "root", LONGER, IS_CA),
+    "ca-by-itself": (ISSUING, "ca", None, NOW, IS_CA),
+    "ca-other-key": (ISSUING, "other", "root", NOW, IS_CA),
+    "ca-other-name": (ISSUING + " 2", "ca", "root", NOW, IS_CA),
+    "ca-other-case": (ISSUING.upper(), "ca", "root", NOW, IS_CA),
+    "ca-no-usage": (ISSUING, "ca", "root", NOW, IS_CA[:1]),
+    "ca-no-signing": (ISSUING, "ca", "root", NOW, IS_CA[:1] + ["keyUsage=digitalSignature"]),
+    "ca-false": (ISSUING, "ca", "root", NOW, ["basicConstraints=critical,CA:FALSE", IS_CA[1]]),
+    "ca-unsaid": (ISSUING, "ca", "root", NOW, IS_CA[1:]),
+    "ca-bare": (ISSUING, "ca", None, NOW, None),
+    "ca-bad-constraints": (ISSUING, "ca", "root", NOW, ["basicConstraints=DER:30:03:01:01", IS_CA[1]]),
+    "ca-rsa": ("/CN=Contoso RSA CA", "rsa", "root", NOW, IS_CA),
+    "leaf": ("/CN=alice", "phone", "ca", NOW, ["extendedKeyUsage=clientAuth"]),
+    "leaf-rsa": ("/CN=alice", "phone", "ca-rsa", NOW, ["extendedKeyUsage=clientAuth"]),
+    "leaf-root": ("/CN=alice", "phone", "root", NOW, ["extendedKeyUsage=clientAuth"]),
+}
+
+
+def authorities():
+    def run(*args):
+        subprocess.run(["openssl", *args], check=True, stderr=subprocess.DEVNULL)
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        for key in {row[1] for row in AUTHORITIES.values()}:
+            kind = (["RSA", "-pkeyopt", "rsa_keygen_bits:2048"] if key == "rsa" else
+                    ["EC", "-pkeyopt", "ec_paramgen_curve:P-256"])
+            run("genpkey", "-algorithm", *kind, "-out", folder / key)
+        for number, (cert, row) in enumerate(AUTHORITIES.items()):
+            subject, key, issuer, (start, end), lines = row
+            (folder / "index").write_text("")
+            (folder / "serial").write_text(f"{0x1001 + number:X}\n")
+            config = folder / "config"
+            config.write_text(CONFIG + "\n".join(lines or []) + f"""
+[ca]
+default_ca=ca_one
+[ca_one]
+database={folder}/index
+serial={folder}/serial
+new_certs_dir={folder}
+default_md=sha256
+policy=policy
+unique_subject=no
+{"x509_extensions=ext" if lines else ""}
+[policy]
+commonName=supplied
+domainComponent=optional
+""")
+            run("req", "-new", "-key", folder / key, "-config", config, "-utf8", "-subj", subject,
+                "-out", folder / "req.pem")
+            by = (["-selfsign", "-keyfile", folder / key] if issuer is None else
+                  ["-keyfile", folder / AUTHORITIES[issuer][1], "-cert", folder / (issuer + ".pem")])
+            run("ca", "-batch", "-notext", "-config", config, "-in", folder / "req.pem", *by,
+                "-startdate", start, "-enddate", end, "-out", folder / (cert + ".pem"))
+            run("x509", "-in", folder / (cert + ".pem"), "-outform", "DER",
+                "-out", HERE / "ntauth" / (cert + ".der"))
+
+
 # --- PAC buffers ----------------------------------------------------------------------------------
 
 def pac_buffers():
@@ -388,8 +460,10 @@ def pac_buffers():
 
 
 if __name__ == "__main__":
-    for kind in ("cert", "pac"):
+    for kind in ("cert", "ntauth", "pac"):
         (HERE / kind).mkdir(exist_ok=True)
     certificates()
+    if wanted("ntauth"):
+        authorities()
     if wanted("pac"):
         pac_buffers()

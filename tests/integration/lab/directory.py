@@ -337,6 +337,16 @@ class Directory(Controller):
             "cACertificate": list(certificates), "authorityRevocationList": b"\0",
             "certificateRevocationList": b"\0"})
 
+    def exists(self, dn):
+        """Is there an entry of this DN?"""
+        import ldb
+        try:
+            return bool(self._database.search(base=dn, scope=ldb.SCOPE_BASE, attrs=["dn"]))
+        except ldb.LdbError as problem:
+            if problem.args[0] == ldb.ERR_NO_SUCH_OBJECT:
+                return False
+            raise
+
     def modify(self, name, **attributes):
         """Replaces attributes of an account (name or DN); None or [] removes one."""
         import ldb

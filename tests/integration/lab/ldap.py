@@ -60,14 +60,18 @@ class Server:
     keytab      of the server's own SPN, for SASL; `layers` is its offer; `bindings` are its channel
                 bindings
     bind_code   LDAP result code of every bind
+    contexts    what the rootDSE names, by attribute
     Recorded: binds (dn, password), searches (base, scope, sizeLimit, timeLimit, attributes),
     problems of the GSSAPI exchange, count of connections.
     """
 
     def __init__(self, listen, answers=(), certificate=None, start_tls=False, keytab=None,
-                 bindings=None, layers=b"\x04\x00\xff\xff", bind_code=SUCCESS, versions=()):
+                 bindings=None, layers=b"\x04\x00\xff\xff", bind_code=SUCCESS, versions=(),
+                 contexts=None):
         self.answers = answers
         self.bind_code = bind_code
+        self.contexts = contexts or {"defaultNamingContext": BASE,
+                                     "configurationNamingContext": "CN=Configuration," + BASE}
         self.binds, self.searches, self.problems = [], [], []
         self.count = 0
         self._keytab, self._bindings, self._layers = keytab, bindings, layers
@@ -169,7 +173,8 @@ class Server:
         names = [name.decode() for _, name in elements(parts[7][1])]
         self.searches.append((base, *number, names))
         if base == "":
-            connection.send(entry("", [("defaultNamingContext", [BASE])]), result(DONE, SUCCESS))
+            connection.send(entry("", [(name, [self.contexts[name]]) for name in names
+                                       if name in self.contexts]), result(DONE, SUCCESS))
         elif callable(self.answers):
             self.answers(self, connection)
         else:
