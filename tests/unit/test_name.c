@@ -112,9 +112,14 @@ static void ends(void **state)
 
 static void lengths(void **state)
 {
-    unsigned char text[CBA_NAME_MAX + 2];
+    unsigned char text[CBA_NAME_MAX + 2], longer[2 * CBA_NAME_MAX];
 
     (void)state;
+    memset(longer, 'a', sizeof(longer));
+    memcpy(longer, "CN=", 3);
+    assert_null(taken(exact_bytes(longer, sizeof(longer))));
+    longer[3] = longer[sizeof(longer) - 1] = '"';
+    assert_null(taken(exact_bytes(longer, sizeof(longer))));
     memset(text, 'a', sizeof(text));
     memcpy(text, "CN=", 3);
     assert_non_null(taken(exact_bytes(text, CBA_NAME_MAX)));
