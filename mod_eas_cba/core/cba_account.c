@@ -11,6 +11,7 @@ enum attribute {
     ACCOUNT_EXPIRES,
     WHEN_CREATED,
     OBJECT_CLASS,
+    ALT_SECURITY_IDENTITIES,
     ATTRIBUTE_COUNT
 };
 
@@ -22,6 +23,7 @@ const char *const cba_account_attributes[] = {
     [ACCOUNT_EXPIRES] = "accountExpires",
     [WHEN_CREATED] = "whenCreated",
     [OBJECT_CLASS] = "objectClass",
+    [ALT_SECURITY_IDENTITIES] = "altSecurityIdentities",
     [ATTRIBUTE_COUNT] = NULL,
 };
 
@@ -107,7 +109,7 @@ static bool parse_attribute(enum attribute which, const struct cba_attribute *at
 {
     struct cba_span value = attribute->values[0];
 
-    if (attribute->count > 1 && which != OBJECT_CLASS) {
+    if (attribute->count > 1 && which != OBJECT_CLASS && which != ALT_SECURITY_IDENTITIES) {
         return false;
     }
     switch (which) {
@@ -125,6 +127,8 @@ static bool parse_attribute(enum attribute which, const struct cba_attribute *at
         return parse_created(value, &out->created);
     case OBJECT_CLASS:
         return parse_classes(attribute, &out->computer);
+    case ALT_SECURITY_IDENTITIES: /* what they say depends on the certificate: cba_mapping_add */
+        return true;
     case ATTRIBUTE_COUNT:
         break;
     }
@@ -167,7 +171,7 @@ enum cba_reason cba_account_parse(struct cba_span dn, const struct cba_attribute
             found = &attributes[i];
         }
         if (found == NULL || found->count == 0) {
-            if (which != USER_PRINCIPAL_NAME) {
+            if (which != USER_PRINCIPAL_NAME && which != ALT_SECURITY_IDENTITIES) {
                 return refuse(CBA_R_ACC_INCOMPLETE, name, out, result);
             }
         } else if (!parse_attribute((enum attribute)which, found, out)) {

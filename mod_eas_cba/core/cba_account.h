@@ -47,8 +47,8 @@ extern const char *const cba_account_attributes[];
 
 /* CBA_R_OK, ACC_INCOMPLETE or ACC_MALFORMED with the attribute's name in result. Attribute names
  * compare without case; unknown ones are ignored; a single-valued attribute with two values is
- * malformed, as is one attribute twice; all of cba_account_attributes but userPrincipalName must be
- * there. A DN without a domain is "distinguishedName" malformed. On an error *out is zeroed. result
+ * malformed, as is one attribute twice; all of cba_account_attributes but userPrincipalName and
+ * altSecurityIdentities must be there; the values of the latter are not looked into. A DN without a domain is "distinguishedName" malformed. On an error *out is zeroed. result
  * may be NULL. */
 enum cba_reason cba_account_parse(struct cba_span dn, const struct cba_attribute *attributes,
                                   size_t count, struct cba_account *out, struct cba_result *result);

@@ -9,6 +9,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include "cba_name.h"
 #include "cba_time.h"
 
 /* Contents of the object identifiers that OpenSSL has no number for in every version. */
@@ -77,13 +78,22 @@ static enum cba_reason parse_validity(struct parser *parser, const X509 *x509)
     return CBA_R_OK;
 }
 
+static void write_hex(struct cba_span bytes, char *to)
+{
+    static const char digits[] = "0123456789ABCDEF";
+
+    for (size_t i = 0; i < bytes.len; i++) {
+        *to++ = digits[bytes.ptr[i] >> 4];
+        *to++ = digits[bytes.ptr[i] & 15];
+    }
+    *to = '\0';
+}
+
 /* RFC 5280 4.1.2.2 */
 static enum cba_reason parse_serial(struct parser *parser, const X509 *x509)
 {
-    static const char digits[] = "0123456789ABCDEF";
     const ASN1_INTEGER *serial = X509_get0_serialNumber(x509);
     struct cba_span bytes = string_bytes(serial);
-    char *to = parser->out->serial;
 
     if (ASN1_STRING_type(serial) == V_ASN1_NEG_INTEGER) {
         return refuse(parser, CBA_R_CERT_MALFORMED, "the serial number is negative");
@@ -91,11 +101,7 @@ static enum cba_reason parse_serial(struct parser *parser, const X509 *x509)
     if (bytes.len > CBA_SERIAL_MAX) {
         return refuse(parser, CBA_R_CERT_LIMIT, "the serial number is longer than 20 bytes");
     }
-    for (size_t i = 0; i < bytes.len; i++) {
-        *to++ = digits[bytes.ptr[i] >> 4];
-        *to++ = digits[bytes.ptr[i] & 15];
-    }
-    *to = '\0';
+    write_hex(bytes, parser->out->serial);
     return CBA_R_OK;
 }
 
@@ -344,9 +350,33 @@ static enum cba_reason parse_sid_url(struct parser *parser, struct cba_span url)
     return CBA_R_OK;
 }
 
+static enum cba_reason parse_mail(struct parser *parser, struct cba_span mail)
+{
+    struct cba_cert *out = parser->out;
+
+    if (!is_ascii(mail) || !cba_span_is_text(mail)) {
+        return refuse(parser, CBA_R_CERT_MALFORMED, "a mail address in the alternative name");
+    }
+    if (mail.len == 0) {
+        return CBA_R_OK; /* what a template writes for an account without one */
+    }
+    for (size_t i = 0; i < out->mail_count; i++) {
+        if (cba_span_equal_nocase(mail, cba_span_str(out->mail[i]))) {
+            return CBA_R_OK;
+        }
+    }
+    if (out->mail_count == CBA_MAILS || mail.len > CBA_MAIL_MAX) {
+        return refuse(parser, CBA_R_CERT_LIMIT, "the mail addresses in the alternative name");
+    }
+    memcpy(out->mail[out->mail_count++], mail.ptr, mail.len);
+    return CBA_R_OK;
+}
+
 static enum cba_reason parse_name(struct parser *parser, const GENERAL_NAME *name)
 {
     switch (name->type) {
+    case GEN_EMAIL:
+        return parse_mail(parser, string_bytes(name->d.rfc822Name));
     case GEN_OTHERNAME:
         if (is_object(name->d.otherName->type_id, oid_upn, sizeof(oid_upn))) {
             return parse_upn(parser, name->d.otherName->value);
@@ -376,6 +406,80 @@ static enum cba_reason parse_alternative_names(struct parser *parser, struct cba
     GENERAL_NAMES_free(names);
     return reason;
 }
+
+/* RFC 5280 4.2.1.2 */
+static enum cba_reason parse_key_identifier(struct parser *parser, struct cba_span der)
+{
+    struct cba_span bytes;
+
+    if (!take_tagged(&der, V_ASN1_OCTET_STRING, &bytes) || der.len > 0) {
+        return refuse(parser, CBA_R_CERT_MALFORMED, "the subject key identifier");
+    }
+    if (bytes.len > CBA_SKI_MAX) {
+        return refuse(parser, CBA_R_CERT_LIMIT, "the subject key identifier");
+    }
+    write_hex(bytes, parser->out->ski);
+    return CBA_R_OK;
+}
+
+/* --- the subject ----------------------------------------------------------------------------- */
+
+static enum cba_reason parse_subject_upn(struct parser *parser, struct cba_span text)
+{
+    struct cba_cert *out = parser->out;
+
+    if (!is_upn(text)) {
+        return CBA_R_OK; /* an ordinary name */
+    }
+    for (size_t i = 0; i < out->subject_upn_count; i++) {
+        if (cba_span_equal_nocase(text, cba_span_str(out->subject_upn[i]))) {
+            return CBA_R_OK;
+        }
+    }
+    if (out->subject_upn_count == CBA_SUBJECT_UPNS || text.len > CBA_UPN_MAX) {
+        return refuse(parser, CBA_R_CERT_LIMIT, "the names in the subject");
+    }
+    memcpy(out->subject_upn[out->subject_upn_count++], text.ptr, text.len);
+    return CBA_R_OK;
+}
+
+/* CN and E, wherever they are: the old guides for Exchange put the UPN into one of them. */
+static enum cba_reason parse_subject_upns(struct parser *parser, const X509_NAME *name)
+{
+    enum cba_reason reason = CBA_R_OK;
+
+    for (int i = 0; i < X509_NAME_entry_count(name) && reason == CBA_R_OK; i++) {
+        const X509_NAME_ENTRY *entry = X509_NAME_get_entry(name, i);
+        int nid = OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry));
+        unsigned char *text;
+        int len;
+
+        if (nid != NID_commonName && nid != NID_pkcs9_emailAddress) {
+            continue;
+        }
+        len = cba_name_value(X509_NAME_ENTRY_get_data(entry), &text);
+        if (len >= 0) {
+            reason = parse_subject_upn(parser, cba_span_of(text, (size_t)len));
+            OPENSSL_free(text);
+        }
+    }
+    return reason;
+}
+
+static enum cba_reason parse_names(struct parser *parser, const X509 *x509)
+{
+    const X509_NAME *subject = X509_get_subject_name(x509);
+
+    if (cba_name_of(X509_get_issuer_name(x509), parser->out->issuer_name) != CBA_R_OK) {
+        return refuse(parser, CBA_R_CERT_LIMIT, "the issuer's name");
+    }
+    if (cba_name_of(subject, parser->out->subject_name) != CBA_R_OK) {
+        return refuse(parser, CBA_R_CERT_LIMIT, "the subject's name");
+    }
+    return parse_subject_upns(parser, subject);
+}
+
+/* --- all extensions -------------------------------------------------------------------------- */
 
 /* RFC 5280 4.2: which of two would count? */
 static enum cba_reason check_extensions(struct parser *parser, const X509 *x509)
@@ -414,6 +518,8 @@ static enum cba_reason parse_extensions(struct parser *parser, const X509 *x509)
             reason = parse_usages(parser, der);
         } else if (OBJ_obj2nid(object) == NID_subject_alt_name) {
             reason = parse_alternative_names(parser, der);
+        } else if (OBJ_obj2nid(object) == NID_subject_key_identifier) {
+            reason = parse_key_identifier(parser, der);
         }
     }
     if (reason == CBA_R_OK && parser->out->sid.len > 0 && parser->out->sid_url.len > 0 &&
@@ -434,6 +540,7 @@ static enum cba_reason parse_fields(struct parser *parser, const X509 *x509)
     if ((reason = parse_issuer(parser, x509)) != CBA_R_OK ||
         (reason = parse_serial(parser, x509)) != CBA_R_OK ||
         (reason = parse_validity(parser, x509)) != CBA_R_OK ||
+        (reason = parse_names(parser, x509)) != CBA_R_OK ||
         (reason = check_extensions(parser, x509)) != CBA_R_OK) {
         return reason;
     }
@@ -444,11 +551,14 @@ static enum cba_reason parse_der(struct parser *parser, struct cba_span der)
 {
     const unsigned char *end = der.ptr;
     enum cba_reason reason;
+    unsigned char thumbprint[20];
     X509 *x509;
 
-    if (EVP_Digest(der.ptr, der.len, parser->out->digest, NULL, EVP_sha256(), NULL) != 1) {
+    if (EVP_Digest(der.ptr, der.len, parser->out->digest, NULL, EVP_sha256(), NULL) != 1 ||
+        EVP_Digest(der.ptr, der.len, thumbprint, NULL, EVP_sha1(), NULL) != 1) {
         return CBA_R_LIFE_MEMORY;
     }
+    write_hex(cba_span_of(thumbprint, sizeof(thumbprint)), parser->out->thumbprint);
     x509 = d2i_X509(NULL, &end, (long)der.len);
     if (x509 == NULL) {
         return refuse(parser, CBA_R_CERT_MALFORMED, "not X.509 in DER");

@@ -24,7 +24,17 @@ struct cba_cert {
     size_t eku_count;          /* usages in eku[]; 0: no extension */
     char eku[CBA_EKU_MAX][CBA_OID_MAX + 1]; /* dotted */
     char issuer[CBA_NAME_TEXT_MAX + 1];     /* for the log only; a longer one ends in "..." */
-    char serial[2 * CBA_SERIAL_MAX + 1];    /* hex, upper case, natural order; for the log */
+    char serial[2 * CBA_SERIAL_MAX + 1];    /* hex, upper case, natural order */
+    /* What altSecurityIdentities can say about it. */
+    char issuer_name[CBA_NAME_MAX + 1];     /* as cba_name_of; "": it has no text */
+    char subject_name[CBA_NAME_MAX + 1];    /* likewise, and "": the subject is empty */
+    char ski[2 * CBA_SKI_MAX + 1];          /* subjectKeyIdentifier, hex, upper case; "": none */
+    char thumbprint[2 * 20 + 1];            /* SHA-1 of the DER, hex, upper case */
+    size_t mail_count;                      /* different addresses in mail[] */
+    char mail[CBA_MAILS][CBA_MAIL_MAX + 1]; /* SAN rfc822Name, ASCII */
+    /* Common names and mail addresses of the subject that are name@suffix, UTF-8; different ones. */
+    size_t subject_upn_count;
+    char subject_upn[CBA_SUBJECT_UPNS][CBA_UPN_MAX + 1];
 };
 
 /* Parses a whole DER certificate; trailing bytes are an error. CBA_R_OK, or CERT_MALFORMED,
@@ -35,7 +45,9 @@ struct cba_cert {
  * The SID extension is read as strict DER: GeneralNames with exactly one otherName of type
  * 1.3.6.1.4.1.311.25.2.1, [0] EXPLICIT OCTET STRING; names of other types beside it are ignored. A
  * UPN is name@suffix with exactly one '@', UTF-8 without controls. Several UPNs or SID URLs must be
- * equal (UPNs but for ASCII case). Other names and extensions are not looked into. */
+ * equal (UPNs but for ASCII case). An rfc822Name must be ASCII without controls (CERT_MALFORMED); an
+ * empty one says nothing. What of the subject is not name@suffix is no UPN. Other names and
+ * extensions are not looked into. */
 enum cba_reason cba_cert_parse(struct cba_span der, struct cba_cert *out,
                                struct cba_result *result);
 

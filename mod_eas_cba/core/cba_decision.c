@@ -144,12 +144,16 @@ static enum cba_reason resolve(const struct cba_answer *answer, const struct cba
                                struct cba_decision *out)
 {
     const struct cba_account *account;
+    uint32_t forms;
     enum cba_reason reason = cba_mapping_resolve(&out->cert, answer, rules->methods, rules->strong,
-                                                 &account, &out->method);
+                                                 &account, &out->method, &forms);
 
     if (account != NULL) {
         out->account = *account;
         out->has_account = true;
+    }
+    if (reason != CBA_R_OK && forms != 0) {
+        cba_result_set(&out->result, "altSecurityIdentities, %s", cba_altsec_name(forms));
     }
     return reason;
 }

@@ -18,7 +18,12 @@
 #define CBA_OID_MAX        127   /* an object identifier in dotted form */
 #define CBA_SERIAL_MAX     20    /* a serial number (RFC 5280 4.1.2.2) */
 #define CBA_NAME_TEXT_MAX  512   /* an issuer's name in a log line */
-#define CBA_FILTER_MAX     8192  /* an LDAP filter: every identity, every byte escaped */
+#define CBA_NAME_MAX       1024  /* an issuer's or subject's name in Microsoft's text */
+#define CBA_SKI_MAX        64    /* a subject key identifier */
+#define CBA_MAIL_MAX       254   /* a mail address (RFC 5321 4.5.3.1.3) */
+#define CBA_MAILS          8     /* different mail addresses in a certificate */
+#define CBA_SUBJECT_UPNS   4     /* different UPNs in a certificate's subject */
+#define CBA_FILTER_MAX     32768 /* an LDAP filter: every identity, escaped */
 #define CBA_NTAUTH_MAX     256   /* authorities in NTAuthCertificates */
 #define CBA_SPN_MAX        512   /* a service principal name */
 #define CBA_TARGET_MAX     65536 /* a request target */

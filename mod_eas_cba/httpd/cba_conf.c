@@ -200,7 +200,7 @@ static const char *cba_conf_set_methods(cmd_parms *cmd, void *dir, const char *w
     enum cba_method method = cba_method_parse(cba_span_str(word));
 
     if (method == CBA_METHOD_NONE) {
-        return COMPLAIN(cmd, word, "one or more of SID SIDURL UPN");
+        return COMPLAIN(cmd, word, "one or more of SID AltSecurityIdentities UPN SIDURL RFC822 Subject");
     }
     if (conf->methods == UNSET_NUMBER) {
         conf->methods = 0;

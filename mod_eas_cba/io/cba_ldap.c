@@ -231,28 +231,25 @@ static enum cba_reason learn_base(struct cba_ldap *ldap, const char *base,
     return CBA_R_OK;
 }
 
+struct finding {
+    const struct cba_cert *cert;
+    struct cba_answer *answer;
+};
+
 static enum cba_reason collect(void *ctx, struct cba_span dn,
                                const struct cba_attribute *attributes, size_t count,
                                struct cba_result *result)
 {
-    struct cba_answer *answer = ctx;
-    enum cba_reason reason;
+    const struct finding *finding = ctx;
 
-    if (answer->count == sizeof answer->account / sizeof answer->account[0]) {
-        answer->more = true;
-        return CBA_R_OK;
-    }
-    reason = cba_account_parse(dn, attributes, count, &answer->account[answer->count], result);
-    if (reason == CBA_R_OK) {
-        answer->count++;
-    }
-    return reason;
+    return cba_mapping_add(finding->cert, dn, attributes, count, finding->answer, result);
 }
 
 enum cba_reason cba_ldap_find(struct cba_ldap *ldap, const struct cba_cert *cert,
                               struct cba_deadline deadline, struct cba_answer *answer,
                               struct cba_result *result)
 {
+    struct finding finding = {cert, answer};
     char filter[CBA_FILTER_MAX + 1];
     int code = LDAP_OTHER;
     enum cba_reason reason;
@@ -262,8 +259,8 @@ enum cba_reason cba_ldap_find(struct cba_ldap *ldap, const struct cba_cert *cert
     reason = cba_mapping_filter(cert, ldap->domain, filter);
     if (reason == CBA_R_OK) {
         reason = search(ldap, ldap->base, LDAP_SCOPE_SUBTREE, filter, cba_account_attributes,
-                        sizeof answer->account / sizeof answer->account[0], collect, answer, &code,
-                        result);
+                        sizeof answer->account / sizeof answer->account[0], collect, &finding,
+                        &code, result);
     }
     if (reason == CBA_R_OK && code == LDAP_SIZELIMIT_EXCEEDED) {
         answer->more = true;

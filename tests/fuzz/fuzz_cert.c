@@ -46,6 +46,18 @@ static void check_filter(const char *filter)
     check(depth == 0);
 }
 
+/* What is asked for names the certificate. */
+static void check_values(const struct cba_cert *cert)
+{
+    static char value[CBA_ALTSEC_VALUE_MAX + 1];
+
+    for (size_t n = 0; n < CBA_ALTSEC_VALUES; n++) {
+        if (cba_altsec_value(cert, n, value)) {
+            check(cba_altsec_match(cert, cba_span_str(value)) != 0);
+        }
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct cba_cert cert, again;
@@ -69,15 +81,31 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_text(cert.eku[i], CBA_OID_MAX);
     }
     check(cert.upn[0] == '\0' || strchr(cert.upn, '@') != NULL);
+    check_text(cert.issuer_name, CBA_NAME_MAX);
+    check_text(cert.subject_name, CBA_NAME_MAX);
+    check_text(cert.ski, 2 * CBA_SKI_MAX);
+    check(cert.mail_count <= CBA_MAILS && cert.subject_upn_count <= CBA_SUBJECT_UPNS);
+    for (size_t i = 0; i < cert.mail_count; i++) {
+        check_text(cert.mail[i], CBA_MAIL_MAX);
+        check(cert.mail[i][0] != '\0');
+    }
+    for (size_t i = 0; i < cert.subject_upn_count; i++) {
+        check_text(cert.subject_upn[i], CBA_UPN_MAX);
+        check(strchr(cert.subject_upn[i], '@') != NULL);
+    }
+    check_values(&cert);
 
     switch (cba_mapping_filter(&cert, "contoso.com", filter)) {
     case CBA_R_OK:
         check_filter(filter);
         break;
-    case CBA_R_MAP_NO_IDENTITY:
-        check(cert.sid.len == 0 && cert.sid_url.len == 0 && cert.upn[0] == '\0');
+    case CBA_R_MAP_NO_IDENTITY: /* every certificate has a thumbprint */
+        check(reason != CBA_R_OK && cert.thumbprint[0] == '\0');
         break;
-    default: /* whatever a certificate may say fits into a filter */
+    case CBA_R_CERT_LIMIT:
+        check(filter[0] == '\0');
+        break;
+    default:
         abort();
     }
     return 0;

@@ -39,6 +39,18 @@ SEEDS = {
         "expired": entry(expires="133536816000000000", more=piece(8, "x")),
         "twice": entry(more=piece(4, "514")),
     },
+    "altsec": {
+        "issuer-serial": b'X509:<I>DC=com,CN="a, ""b"""<SR>1200002B',
+        "issuer-serial-rfc": b'X509:<I>DC=com,CN=a\\, \\"b\\"<SR>1200002b',
+        "issuer-sid": b'X509:<I>DC=com,CN="a, ""b"""<SID>S-1-5-21-1-2-3-1157',
+        "issuer-subject": b'X509:<I>DC=com,CN="a, ""b"""<S>O=x,CN=" <S>",OID.1.2=O\'Brien',
+        "subject": b'X509: <S>O=x,CN=\\20\\<S\\>,OID.1.2="O\'Brien"',
+        "ski": b"X509:<SKI>ab01",
+        "thumbprint": b"X509:<SHA1-PUKEY>34BE02DCEE9ECDF8BC5C16595A73F1B201875FEA",
+        "mail": b"X509:<RFC822>d@e.f",
+        "kerberos": b"Kerberos:alice@CONTOSO.COM",
+        "name": b'CN=\\#a#,O="",OU=,T=\\C3\\AB\\ ',
+    },
     "escape": {
         "log": b"\x20a\"b\\c\x00\x1b[2J\xc2\x9b\xc3\xa9\xe2\x82\xac\xff",
         "filter": b"\xff*)(cn=\x00\\alice@contoso.com",
@@ -81,7 +93,8 @@ SEEDS = {
         "ipv6": b"ldap://[2001:db8::1]:389",
     },
     "cert": {name: (VECTORS / "cert" / (name + ".der")).read_bytes()
-             for name in ("alice", "centuries", "issuer-special", "sid-beside", "upn-two", "url-and-sid")},
+             for name in ("alice", "altsec-kb", "altsec-special", "centuries", "issuer-special", "sid-beside",
+                          "upn-two", "url-and-sid")},
     "ntauth": {ca: authority_and_leaf(ca, leaf) for ca, leaf in (
         ("ca", "leaf"), ("ca-rsa", "leaf-rsa"), ("ca-later", "leaf"), ("ca-other-key", "leaf"),
         ("ca-bad-constraints", "leaf"))},

@@ -821,7 +821,7 @@ def test_chroot(site):
 # ---- values --------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("where, line, todo", [
-    ("inside", "EASCertAuthMap Subject", "SID SIDURL UPN"),
+    ("inside", "EASCertAuthMap Kerberos", "SID AltSecurityIdentities UPN SIDURL RFC822 Subject"),
     ("inside", "EASCertAuthMap UPN UPN", "each method once"),
     ("inside", "EASCertAuthEKU clientAuth", "dotted form"),
     ("inside", "EASCertAuthReadAhead 0", "at least 1"),

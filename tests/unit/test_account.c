@@ -9,7 +9,7 @@ static const unsigned char sid[] = {0x01, 0x05, 0x00, 0x00, 0x00, 0x00, 0x00, 0x
                                     0xbf, 0x27, 0xe6, 0x1b, 0x85, 0x04, 0x00, 0x00};
 
 #define DN         "CN=Alice Liddell,OU=Phones,DC=contoso,DC=com"
-#define ATTRIBUTES 7
+#define ATTRIBUTES 8
 
 /* An entry as Active Directory answers; the tests change it. */
 struct entry {
@@ -71,6 +71,8 @@ static void fill(struct entry *entry)
     add(entry, "accountExpires", cba_span_str("9223372036854775807"));
     add(entry, "sAMAccountName", cba_span_str("alice"));
     add(entry, "userPrincipalName", cba_span_str("Alice@contoso.com"));
+    add(entry, "altSecurityIdentities", cba_span_str("Kerberos:alice@EXAMPLE.COM"));
+    add_value(entry, "altSecurityIdentities", EXACT("X509:<S>\0\xff"));
 }
 
 static enum cba_reason parse(const struct entry *entry)
@@ -181,7 +183,7 @@ static void missing(void **state)
         const char *name = cba_account_attributes[i];
         struct entry entry;
 
-        if (strcmp(name, "userPrincipalName") == 0) {
+        if (strcmp(name, "userPrincipalName") == 0 || strcmp(name, "altSecurityIdentities") == 0) {
             continue;
         }
         fill(&entry);
@@ -207,7 +209,7 @@ static void twice(void **state)
         first = attribute_of(&entry, name);
         add(&entry, name, first->values[0]);
         assert_refused(&entry, CBA_R_ACC_MALFORMED, name);
-        if (strcmp(name, "objectClass") != 0) {
+        if (strcmp(name, "objectClass") != 0 && strcmp(name, "altSecurityIdentities") != 0) {
             fill(&entry);
             first = attribute_of(&entry, name);
             add_value(&entry, name, first->values[0]);

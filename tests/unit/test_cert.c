@@ -476,6 +476,104 @@ static void alternative_names_refused(void **state)
     assert_reason("san-broken", CBA_R_CERT_MALFORMED);
 }
 
+static void assert_limit(const char *name)
+{
+    assert_reason(name, CBA_R_CERT_LIMIT);
+    assert_true(result.detail[0] != '\0');
+}
+
+/* What they look like is compared in test_altsec. */
+static void names_refused(void **state)
+{
+    (void)state;
+    assert_reason("altsec-name-1024", CBA_R_OK);
+    assert_int_equal(strlen(cert.subject_name), CBA_NAME_MAX);
+    assert_limit("altsec-name-1025");
+    assert_string_equal(cert.subject_name, "");
+    assert_limit("altsec-issuer-1025");
+    assert_string_equal(cert.issuer_name, "");
+    assert_reason("altsec-not-utf8", CBA_R_CERT_MALFORMED); /* OpenSSL says so */
+}
+
+/* SHA-1 as "openssl x509 -fingerprint" has it. */
+static void thumbprint(void **state)
+{
+    unsigned char digest[20];
+    char text[41];
+    size_t len;
+    unsigned char *der = read_cert("alice", &len);
+
+    (void)state;
+    assert_reason("alice", CBA_R_OK);
+    assert_int_equal(EVP_Digest(der, len, digest, NULL, EVP_sha1(), NULL), 1);
+    for (size_t i = 0; i < sizeof(digest); i++) {
+        (void)snprintf(text + 2 * i, 3, "%02X", digest[i]);
+    }
+    assert_string_equal(cert.thumbprint, text);
+    free(der);
+}
+
+static void key_identifiers(void **state)
+{
+    (void)state;
+    assert_reason("altsec-ski-1", CBA_R_OK);
+    assert_string_equal(cert.ski, "0A");
+    assert_reason("altsec-ski-64", CBA_R_OK);
+    assert_int_equal(strlen(cert.ski), 2 * CBA_SKI_MAX);
+    assert_reason("altsec-ski-empty", CBA_R_OK);
+    assert_string_equal(cert.ski, "");
+    assert_limit("altsec-ski-65");
+    assert_reason("altsec-ski-trailing", CBA_R_CERT_MALFORMED);
+    assert_reason("altsec-ski-broken", CBA_R_CERT_MALFORMED);
+}
+
+static void mail_addresses(void **state)
+{
+    (void)state;
+    assert_reason("altsec-kb", CBA_R_OK);
+    assert_int_equal(cert.mail_count, 1);
+    assert_string_equal(cert.mail[0], "alice@contoso.com");
+    assert_reason("altsec-mails-8", CBA_R_OK);
+    assert_int_equal(cert.mail_count, 8);
+    assert_string_equal(cert.mail[7], "m7@contoso.com");
+    assert_reason("altsec-mail-twice", CBA_R_OK);
+    assert_int_equal(cert.mail_count, 1);
+    assert_reason("altsec-mail-254", CBA_R_OK);
+    assert_int_equal(strlen(cert.mail[0]), CBA_MAIL_MAX);
+    assert_limit("altsec-mails-9");
+    assert_limit("altsec-mail-255");
+    assert_reason("altsec-mail-nul", CBA_R_CERT_MALFORMED);
+    assert_reason("altsec-mail-control", CBA_R_CERT_MALFORMED);
+    assert_reason("altsec-mail-8bit", CBA_R_CERT_MALFORMED);
+}
+
+static void subject_upns(void **state)
+{
+    static const char *const names[] = {"subject-cn", "subject-e", "subject-multi"};
+    static const char *const without[] = {"subject-not-upn", "subject-o",         "altsec-nul",
+                                          "altsec-c1",       "altsec-no-subject", "alice"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(names); i++) {
+        assert_reason(names[i], CBA_R_OK);
+        assert_int_equal(cert.subject_upn_count, 1);
+        assert_string_equal(cert.subject_upn[0], "alice@contoso.com");
+    }
+    for (size_t i = 0; i < COUNT(without); i++) {
+        assert_reason(without[i], CBA_R_OK);
+        assert_int_equal(cert.subject_upn_count, 0);
+    }
+    assert_reason("subject-same", CBA_R_OK);
+    assert_int_equal(cert.subject_upn_count, 1);
+    assert_string_equal(cert.subject_upn[0], "ALICE@contoso.com");
+    assert_reason("subject-4", CBA_R_OK);
+    assert_int_equal(cert.subject_upn_count, 4);
+    assert_string_equal(cert.subject_upn[3], "u3@contoso.com");
+    assert_limit("subject-5");
+    assert_reason("subject-1001", CBA_R_OK);
+    assert_int_equal(strlen(cert.subject_upn[0]), 1001);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -505,6 +603,11 @@ int main(void)
         cmocka_unit_test(upns),
         cmocka_unit_test(upns_refused),
         cmocka_unit_test(alternative_names_refused),
+        cmocka_unit_test(names_refused),
+        cmocka_unit_test(thumbprint),
+        cmocka_unit_test(key_identifiers),
+        cmocka_unit_test(mail_addresses),
+        cmocka_unit_test(subject_upns),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -449,8 +449,29 @@ static void no_identity(void **state)
     struct scene *scene = *state;
 
     show(scene, "anonymous");
+    scene->answer.count = 0;
     assert_access(scene, CBA_R_MAP_NO_IDENTITY, 1);
     assert_false(scene->decision.has_account);
+}
+
+/* altSecurityIdentities: what the account stores decides, and the log names its form. */
+static void stored_mapping(void **state)
+{
+    struct scene *scene = *state;
+
+    show(scene, "anonymous");
+    scene->rules.methods = CBA_METHOD_ALTSEC;
+    scene->answer.altsec[0] = CBA_ALTSEC_ISSUER_SERIAL | CBA_ALTSEC_SUBJECT;
+    assert_access(scene, CBA_R_OK, 1);
+    assert_int_equal(scene->decision.method, CBA_METHOD_ALTSEC);
+    scene->answer.altsec[0] = CBA_ALTSEC_ISSUER_SUBJECT;
+    assert_access(scene, CBA_R_MAP_WEAK, 1);
+    assert_string_equal(scene->decision.result.detail, "altSecurityIdentities, X509IssuerSubject");
+    scene->rules.strong = false;
+    assert_access(scene, CBA_R_OK, 1);
+    scene->rules.methods = CBA_METHOD_SID;
+    assert_access(scene, CBA_R_MAP_NOT_LISTED, 1);
+    assert_string_equal(scene->decision.result.detail, "altSecurityIdentities, X509IssuerSubject");
 }
 
 static void weak_mapping(void **state)
@@ -904,6 +925,7 @@ int main(void)
         SCENE(directory_fails),
         SCENE(mapping_refuses),
         SCENE(no_identity),
+        SCENE(stored_mapping),
         SCENE(weak_mapping),
         SCENE(account_refused),
         SCENE(order),

@@ -8,7 +8,9 @@
 
 #define ALICE "S-1-5-21-2076040321-3326545908-468068287-1157"
 #define BOB   "S-1-5-21-2076040321-3326545908-468068287-1158"
-#define ALL   ((unsigned)CBA_METHOD_SID | CBA_METHOD_SIDURL | CBA_METHOD_UPN)
+#define ALL                                                                                        \
+    ((unsigned)CBA_METHOD_SID | CBA_METHOD_SIDURL | CBA_METHOD_UPN | CBA_METHOD_ALTSEC |           \
+     CBA_METHOD_RFC822 | CBA_METHOD_SUBJECT)
 
 static struct cba_sid sid_of(const char *text)
 {
@@ -35,6 +37,18 @@ static struct cba_cert cert_of(const char *sid, const char *url, const char *upn
     cert.sid = sid_of(sid);
     cert.sid_url = sid_of(url);
     copy_text(cert.upn, sizeof(cert.upn), upn != NULL ? upn : "");
+    return cert;
+}
+
+/* A certificate that names nobody but in its subject. */
+static struct cba_cert subject_of(const char *first, const char *second)
+{
+    struct cba_cert cert = cert_of(NULL, NULL, NULL);
+
+    copy_text(cert.subject_upn[cert.subject_upn_count++], sizeof(cert.subject_upn[0]), first);
+    if (second != NULL) {
+        copy_text(cert.subject_upn[cert.subject_upn_count++], sizeof(cert.subject_upn[0]), second);
+    }
     return cert;
 }
 
@@ -73,12 +87,19 @@ static void assert_resolved(struct cba_cert cert, struct cba_answer answer, unsi
 {
     const struct cba_account *account = &answer.account[1];
     enum cba_method method = (enum cba_method)77;
+    uint32_t forms = 77;
     enum cba_reason reason =
-        cba_mapping_resolve(&cert, &answer, allowed, strong, &account, &method);
+        cba_mapping_resolve(&cert, &answer, allowed, strong, &account, &method, &forms);
 
     assert_string_equal(cba_reason_info(reason)->symbol, cba_reason_info(expected)->symbol);
     assert_ptr_equal(account, who < 0 ? NULL : &answer.account[who]);
     assert_int_equal(method, how);
+    if (method == CBA_METHOD_ALTSEC || method == CBA_METHOD_RFC822) {
+        assert_int_not_equal(forms, 0);
+        assert_int_equal(forms & ~(answer.altsec[0] | answer.altsec[1]), 0);
+    } else {
+        assert_int_equal(forms, 0);
+    }
 }
 
 /* --- words ---- */
@@ -98,10 +119,12 @@ static void method_words(void **state)
     assert_int_equal(cba_method_parse(exact("-")), CBA_METHOD_NONE);
     assert_int_equal(cba_method_parse(exact("SIDs")), CBA_METHOD_NONE);
     assert_int_equal(cba_method_parse(EXACT("SID\0")), CBA_METHOD_NONE);
-    assert_true(cba_method_is_strong(CBA_METHOD_SID));
-    assert_true(cba_method_is_strong(CBA_METHOD_SIDURL));
-    assert_false(cba_method_is_strong(CBA_METHOD_UPN));
-    assert_false(cba_method_is_strong(CBA_METHOD_NONE));
+    assert_string_equal(cba_method_name(CBA_METHOD_ALTSEC), "AltSecurityIdentities");
+    assert_string_equal(cba_method_name(CBA_METHOD_RFC822), "RFC822");
+    assert_string_equal(cba_method_name(CBA_METHOD_SUBJECT), "Subject");
+    assert_int_equal(cba_method_parse(exact("altsecurityidentities")), CBA_METHOD_ALTSEC);
+    assert_int_equal(cba_method_parse(exact("rfc822")), CBA_METHOD_RFC822);
+    assert_int_equal(cba_method_parse(exact("SUBJECT")), CBA_METHOD_SUBJECT);
 }
 
 /* --- the filter ---- */
@@ -215,6 +238,264 @@ static void filter_lengths(void **state)
     assert_null(strstr(filter, "sAMAccountName"));
 }
 
+/* Each value of altSecurityIdentities, each name in the subject; what the UPN asks for once. */
+static void filter_of_the_rest(void **state)
+{
+    struct cba_cert cert = subject_of("ALICE@contoso.com", "al@phones.test");
+
+    (void)state;
+    copy_text(cert.upn, sizeof(cert.upn), "alice@contoso.com");
+    copy_text(cert.issuer_name, sizeof(cert.issuer_name), "CN=CA");
+    copy_text(cert.subject_name, sizeof(cert.subject_name), "CN=\"a, b\"");
+    copy_text(cert.serial, sizeof(cert.serial), "1001");
+    copy_text(cert.ski, sizeof(cert.ski), "AB");
+    copy_text(cert.thumbprint, sizeof(cert.thumbprint), "CD");
+    copy_text(cert.mail[cert.mail_count++], sizeof(cert.mail[0]), "a*b");
+#define ALT       "(altSecurityIdentities=X509\\3a\\3c"
+#define ISSUER    ALT "I\\3eCN\\3dCA\\3c"
+#define SUBJECT   "S\\3eCN\\3d\\22a\\2c\\20b\\22)"
+#define BACKSLASH "S\\3eCN\\3da\\5c\\2c\\20b)"
+    assert_filter(cert, "contoso.com",
+                  "(&(objectClass=user)(|(userPrincipalName=alice\\40contoso\\2ecom)"
+                  "(sAMAccountName=alice)(userPrincipalName=al\\40phones\\2etest)" ISSUER
+                  "SR\\3e0110)" ISSUER SUBJECT ISSUER BACKSLASH ALT SUBJECT ALT BACKSLASH ALT
+                  "SKI\\3eAB)" ALT "SHA1\\2dPUKEY\\3eCD)" ALT "RFC822\\3ea\\2ab)))");
+}
+
+/* Nobody's certificate is so long; if one is, it is not asked in part. */
+static void filter_too_long(void **state)
+{
+    struct cba_cert cert = cert_of(NULL, NULL, NULL);
+    char filter[CBA_FILTER_MAX + 1] = "x";
+
+    (void)state;
+    for (size_t i = 0; i < CBA_SUBJECT_UPNS; i++) {
+        memset(cert.subject_upn[i], '.', CBA_UPN_MAX);
+    }
+    cert.subject_upn_count = CBA_SUBJECT_UPNS;
+    memcpy(cert.subject_name, "CN=", 3);
+    memset(cert.subject_name + 3, '\'', CBA_NAME_MAX - 3);
+    copy_text(cert.issuer_name, sizeof(cert.issuer_name), cert.subject_name);
+    copy_text(cert.serial, sizeof(cert.serial), "01");
+    assert_int_equal(cba_mapping_filter(&cert, "contoso.com", filter), CBA_R_CERT_LIMIT);
+    assert_string_equal(filter, "");
+}
+
+/* --- what the directory answers ---- */
+
+static void forms_are_kept(void **state)
+{
+    static const char dn[] = "CN=Alice,DC=contoso,DC=com";
+    static const unsigned char sid[] = {1, 1, 0, 0, 0, 0, 0, 5, 1, 0, 0, 0};
+    struct cba_span values[] = {exact("alice"),
+                                exact("512"),
+                                exact("0"),
+                                exact("20240229120000.0Z"),
+                                exact("user"),
+                                exact("Kerberos:alice@CONTOSO.COM"),
+                                exact("X509:<SKI>ab"),
+                                exact("X509:<SKI>AC"),
+                                exact("X509:<RFC822>b"),
+                                exact("X509:<SHA1-PUKEY>"),
+                                exact_bytes(sid, sizeof(sid))};
+    struct cba_attribute attributes[] = {
+        {"objectSid", &values[10], 1},
+        {"sAMAccountName", &values[0], 1},
+        {"userAccountControl", &values[1], 1},
+        {"accountExpires", &values[2], 1},
+        {"whenCreated", &values[3], 1},
+        {"objectClass", &values[4], 1},
+        {"ALTsecurityIdentities", &values[5], 5},
+    };
+    struct cba_cert cert = cert_of(NULL, NULL, NULL);
+    struct cba_answer answer = {0};
+    struct cba_result result = {{0}};
+
+    (void)state;
+    copy_text(cert.ski, sizeof(cert.ski), "AB");
+    copy_text(cert.mail[cert.mail_count++], sizeof(cert.mail[0]), "a");
+    copy_text(cert.mail[cert.mail_count++], sizeof(cert.mail[0]), "b");
+    assert_int_equal(
+        cba_mapping_add(&cert, exact(dn), attributes, COUNT(attributes), &answer, &result),
+        CBA_R_OK);
+    assert_int_equal(answer.count, 1);
+    assert_int_equal(answer.altsec[0], CBA_ALTSEC_SKI | (CBA_ALTSEC_RFC822_FIRST << 1));
+    attributes[6].count = 0;
+    assert_int_equal(
+        cba_mapping_add(&cert, exact(dn), attributes, COUNT(attributes), &answer, &result),
+        CBA_R_OK);
+    assert_int_equal(answer.count, 2);
+    assert_int_equal(answer.altsec[1], 0);
+    assert_false(answer.more);
+    assert_int_equal(
+        cba_mapping_add(&cert, exact(dn), attributes, COUNT(attributes), &answer, &result),
+        CBA_R_OK);
+    assert_int_equal(answer.count, 2);
+    assert_true(answer.more);
+    answer = (struct cba_answer){0};
+    assert_int_equal(cba_mapping_add(&cert, exact(dn), attributes, 3, &answer, &result),
+                     CBA_R_ACC_INCOMPLETE);
+    assert_int_equal(answer.count, 0);
+    attributes[5] = attributes[6];
+    assert_int_equal(
+        cba_mapping_add(&cert, exact(dn), attributes, COUNT(attributes), &answer, &result),
+        CBA_R_ACC_INCOMPLETE);
+}
+
+/* --- altSecurityIdentities and subject ---- */
+
+static struct cba_answer stored(uint32_t forms)
+{
+    struct cba_answer answer = one(account_of(ALICE, "alice", "alice@contoso.com"));
+
+    answer.altsec[0] = forms;
+    return answer;
+}
+
+static void each_form(void **state)
+{
+    static const struct {
+        uint32_t form;
+        bool strong;
+    } forms[] = {
+        {CBA_ALTSEC_ISSUER_SERIAL, true}, {CBA_ALTSEC_SKI, true},
+        {CBA_ALTSEC_THUMBPRINT, true},    {CBA_ALTSEC_ISSUER_SUBJECT, false},
+        {CBA_ALTSEC_SUBJECT, false},      {CBA_ALTSEC_RFC822_FIRST, false},
+    };
+    const unsigned others = ALL & ~((unsigned)CBA_METHOD_ALTSEC | CBA_METHOD_RFC822);
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(forms); i++) {
+        struct cba_answer answer = stored(forms[i].form);
+        struct cba_cert cert = cert_of(NULL, NULL, NULL);
+
+        assert_resolved(cert, answer, ALL, true, forms[i].strong ? CBA_R_OK : CBA_R_MAP_WEAK, 0,
+                        CBA_METHOD_ALTSEC);
+        assert_resolved(cert, answer, CBA_METHOD_ALTSEC, false, CBA_R_OK, 0, CBA_METHOD_ALTSEC);
+        assert_resolved(cert, answer, others, false, CBA_R_MAP_NOT_LISTED, 0, CBA_METHOD_ALTSEC);
+        cert.not_before = answer.account[0].created - 1;
+        assert_resolved(cert, answer, ALL, false, forms[i].strong ? CBA_R_OK : CBA_R_MAP_OLDER, 0,
+                        CBA_METHOD_ALTSEC);
+    }
+}
+
+/* RFC822 lists one form alone. */
+static void rfc822_alone(void **state)
+{
+    struct cba_cert cert = cert_of(NULL, NULL, NULL);
+
+    (void)state;
+    assert_resolved(cert, stored(CBA_ALTSEC_RFC822_FIRST << 7), CBA_METHOD_RFC822, false, CBA_R_OK,
+                    0, CBA_METHOD_RFC822);
+    assert_resolved(cert, stored(CBA_ALTSEC_RFC822_FIRST), CBA_METHOD_RFC822, true, CBA_R_MAP_WEAK,
+                    0, CBA_METHOD_RFC822);
+    assert_resolved(cert, stored(CBA_ALTSEC_SKI | CBA_ALTSEC_SUBJECT), CBA_METHOD_RFC822, false,
+                    CBA_R_MAP_NOT_LISTED, 0, CBA_METHOD_ALTSEC);
+}
+
+/* The certificate's SID is the account's in any case; whoever may choose a SAN may write a URL. */
+static void issuer_and_sid(void **state)
+{
+    struct cba_answer answer = stored(CBA_ALTSEC_ISSUER_SID);
+
+    (void)state;
+    assert_resolved(cert_of(ALICE, NULL, NULL), answer, CBA_METHOD_ALTSEC, true, CBA_R_OK, 0,
+                    CBA_METHOD_ALTSEC);
+    assert_resolved(cert_of(NULL, ALICE, NULL), answer, CBA_METHOD_ALTSEC | CBA_METHOD_SID, false,
+                    CBA_R_MAP_NOT_LISTED, 0, CBA_METHOD_ALTSEC);
+    assert_resolved(cert_of(NULL, ALICE, NULL), answer, CBA_METHOD_ALTSEC | CBA_METHOD_SIDURL, true,
+                    CBA_R_OK, 0, CBA_METHOD_ALTSEC);
+    assert_resolved(cert_of(BOB, NULL, NULL), answer, ALL, false, CBA_R_MAP_SID, 0, CBA_METHOD_SID);
+    assert_resolved(cert_of(NULL, BOB, NULL), answer, ALL, false, CBA_R_MAP_SID, 0,
+                    CBA_METHOD_SIDURL);
+}
+
+/* A foreign SID denies whatever is stored. */
+static void foreign_sid_beside_a_value(void **state)
+{
+    (void)state;
+    assert_resolved(cert_of(BOB, NULL, NULL), stored(CBA_ALTSEC_ALL), ALL, false, CBA_R_MAP_SID, 0,
+                    CBA_METHOD_SID);
+}
+
+static void subject_names(void **state)
+{
+    struct cba_answer alice = one(account_of(ALICE, "alice", "alice.liddell@phones.test"));
+    struct cba_cert cert = subject_of("Alice Liddell@nowhere", "ALICE@contoso.com");
+
+    (void)state;
+    assert_resolved(cert, alice, CBA_METHOD_SUBJECT, false, CBA_R_OK, 0, CBA_METHOD_SUBJECT);
+    assert_resolved(cert, alice, ALL, true, CBA_R_MAP_WEAK, 0, CBA_METHOD_SUBJECT);
+    assert_resolved(cert, alice, ALL & ~(unsigned)CBA_METHOD_SUBJECT, false, CBA_R_MAP_NOT_LISTED,
+                    0, CBA_METHOD_SUBJECT);
+    cert.not_before = alice.account[0].created - 1;
+    assert_resolved(cert, alice, ALL, false, CBA_R_MAP_OLDER, 0, CBA_METHOD_SUBJECT);
+    assert_resolved(subject_of("alice.liddell@PHONES.test", NULL), alice, ALL, false, CBA_R_OK, 0,
+                    CBA_METHOD_SUBJECT);
+    assert_resolved(subject_of("dc1$@contoso.com", NULL), one(account_of(ALICE, "dc1$", "")), ALL,
+                    false, CBA_R_MAP_INEXACT, 0, CBA_METHOD_NONE);
+}
+
+static void order_of_methods(void **state)
+{
+    struct cba_cert cert = subject_of("alice@contoso.com", NULL);
+    struct cba_answer answer = stored(CBA_ALTSEC_ALL);
+    static const enum cba_method best[] = {CBA_METHOD_SID, CBA_METHOD_ALTSEC, CBA_METHOD_SIDURL,
+                                           CBA_METHOD_UPN, CBA_METHOD_RFC822, CBA_METHOD_SUBJECT};
+    unsigned allowed = ALL;
+
+    (void)state;
+    cert.sid = cert.sid_url = sid_of(ALICE);
+    copy_text(cert.upn, sizeof(cert.upn), "alice@contoso.com");
+    for (size_t i = 0; i < COUNT(best); i++) {
+        assert_resolved(cert, answer, allowed, false, CBA_R_OK, 0, best[i]);
+        allowed &= ~(unsigned)best[i];
+    }
+    /* a weak form comes behind the UPN */
+    answer.altsec[0] = CBA_ALTSEC_SUBJECT;
+    allowed = (unsigned)CBA_METHOD_UPN | CBA_METHOD_ALTSEC | CBA_METHOD_SUBJECT;
+    assert_resolved(cert, answer, allowed, false, CBA_R_OK, 0, CBA_METHOD_UPN);
+    allowed = (unsigned)CBA_METHOD_ALTSEC | CBA_METHOD_SUBJECT;
+    assert_resolved(cert, answer, allowed, false, CBA_R_OK, 0, CBA_METHOD_ALTSEC);
+}
+
+/* A certificate that two accounts claim opens neither, whatever is listed. */
+static void claimed_by_two(void **state)
+{
+    struct cba_answer answer =
+        two(account_of(ALICE, "alice", "alice@contoso.com"), account_of(BOB, "bob", ""));
+    static const unsigned lists[] = {ALL, CBA_METHOD_SID, CBA_METHOD_UPN};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(lists); i++) {
+        answer.altsec[0] = answer.altsec[1] = CBA_ALTSEC_SKI;
+        assert_resolved(cert_of(NULL, NULL, NULL), answer, lists[i], false, CBA_R_MAP_AMBIGUOUS, -1,
+                        CBA_METHOD_ALTSEC);
+        answer.altsec[1] = CBA_ALTSEC_SUBJECT;
+        assert_resolved(cert_of(NULL, NULL, NULL), answer, lists[i], false, CBA_R_MAP_CONTRADICTION,
+                        -1, CBA_METHOD_NONE);
+        answer.altsec[0] = 0;
+        assert_resolved(cert_of(ALICE, NULL, NULL), answer, lists[i], false,
+                        CBA_R_MAP_CONTRADICTION, -1, CBA_METHOD_NONE);
+        assert_resolved(cert_of(NULL, NULL, "alice@contoso.com"), answer, lists[i], false,
+                        CBA_R_MAP_CONTRADICTION, -1, CBA_METHOD_NONE);
+        assert_resolved(subject_of("alice@contoso.com", NULL), answer, lists[i], false,
+                        CBA_R_MAP_CONTRADICTION, -1, CBA_METHOD_NONE);
+        /* two addresses, two names in the subject: each is one's */
+        answer.altsec[0] = CBA_ALTSEC_RFC822_FIRST;
+        answer.altsec[1] = CBA_ALTSEC_RFC822_FIRST << 1;
+        assert_resolved(cert_of(NULL, NULL, NULL), answer, lists[i], false, CBA_R_MAP_CONTRADICTION,
+                        -1, CBA_METHOD_NONE);
+        answer.altsec[0] = answer.altsec[1] = 0;
+        assert_resolved(subject_of("alice@contoso.com", "bob@contoso.com"), answer, lists[i], false,
+                        CBA_R_MAP_CONTRADICTION, -1, CBA_METHOD_NONE);
+        /* one of them is not named by anything */
+        answer.altsec[0] = CBA_ALTSEC_SKI;
+        assert_resolved(cert_of(NULL, NULL, NULL), answer, lists[i], false, CBA_R_MAP_INEXACT, -1,
+                        CBA_METHOD_NONE);
+    }
+}
+
 /* --- one account ---- */
 
 static void each_method_grants(void **state)
@@ -261,7 +542,9 @@ static void nobody(void **state)
     assert_resolved(cert_of(NULL, NULL, NULL), none, ALL, true, CBA_R_MAP_NO_IDENTITY, -1,
                     CBA_METHOD_NONE);
     assert_resolved(cert_of(NULL, NULL, NULL), one(account_of(ALICE, "alice", "")), ALL, false,
-                    CBA_R_MAP_NO_IDENTITY, -1, CBA_METHOD_NONE);
+                    CBA_R_MAP_INEXACT, 0, CBA_METHOD_NONE);
+    assert_resolved(subject_of("alice@contoso.com", NULL), none, ALL, true, CBA_R_MAP_NOT_FOUND, -1,
+                    CBA_METHOD_NONE);
 }
 
 /* The account was recreated, or the certificate is another's. Whether the SID is listed does not
@@ -472,6 +755,16 @@ int main(void)
         cmocka_unit_test(filter_without_implicit_name),
         cmocka_unit_test(filter_of_nobody),
         cmocka_unit_test(filter_lengths),
+        cmocka_unit_test(filter_of_the_rest),
+        cmocka_unit_test(filter_too_long),
+        cmocka_unit_test(forms_are_kept),
+        cmocka_unit_test(each_form),
+        cmocka_unit_test(rfc822_alone),
+        cmocka_unit_test(issuer_and_sid),
+        cmocka_unit_test(foreign_sid_beside_a_value),
+        cmocka_unit_test(subject_names),
+        cmocka_unit_test(order_of_methods),
+        cmocka_unit_test(claimed_by_two),
         cmocka_unit_test(each_method_grants),
         cmocka_unit_test(the_best_method_grants),
         cmocka_unit_test(upn_that_resolves_to_nobody),

@@ -5,13 +5,16 @@
     tests/vectors/make.py [NAME...]
 
 With names only those certificates are made again; "ntauth" stands for the authorities and what they
-issued, "pac" for the PAC buffers.
+issued, "pac" for the PAC buffers. Beside the certificates of NAMES altsec/NAME.txt lists what
+altSecurityIdentities can say about each.
 They are committed, so that the unit tests need neither, and so that what parses them was not written
 together with what made them. Private keys are thrown away. Needs
 openssl 3.0 and python3-samba.
 """
 
+import hashlib
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -193,6 +196,99 @@ ISSUERS = {"issuer-512": "/O=" + "o" * 64 + "".join("/OU=" + "x" * 64 for _ in r
            "issuer-utf8": "/O=" + "\u00e9" * 60 + "".join("/OU=" + "\u20ac" * 60 for _ in range(3)),
            "issuer-special": '/O=Contoso, "Ltd"\n/CN=CA \\+ \u20ac'}
 
+# Certificates for altSecurityIdentities: issuer, subject, serial number, extensions, options. A name is
+# a list of components, each a list of (OpenSSL's key, Microsoft's key, value).
+KB_ISSUER = [[("DC", "DC", "com")], [("DC", "DC", "contoso")], [("CN", "CN", "CONTOSO-DC-CA")]]
+KB_SUBJECT = [[("DC", "DC", "com")], [("DC", "DC", "contoso")], [("OU", "OU", "UserAccounts")],
+              [("CN", "CN", "Contoso User")]]
+CA = [[("O", "O", "Contoso")], [("CN", "CN", "Contoso CA")]]
+
+
+def cn(value):
+    return [[("CN", "CN", value)]]
+
+
+def mail(count):
+    return "subjectAltName=" + ",".join(f"email:m{n}@contoso.com" for n in range(count))
+
+
+NAMES = {
+    # KB5014754's example of a serial number, with everything that a value can speak of
+    "altsec-kb": (KB_ISSUER, KB_SUBJECT, "0x2B0000000011AC0000000012",
+                  [SID_GENERATED, "subjectKeyIdentifier=hash", "subjectAltName=email:alice@contoso.com"], {}),
+    "altsec-bare": (CA, cn("phone"), "0x1001", [], {}),
+    "altsec-url": (CA, cn("phone"), "0x1001", [san(url_name(URL + SID))], {}),
+    "altsec-special": (
+        [[("O", "O", 'Contoso, "Ltd"')], [("CN", "CN", "CA + <1>; #x=y")]],
+        [[("CN", "CN", "O'Brien, Pat")], [("OU", "OU", " lead")], [("OU", "OU", "trail ")],
+         [("OU", "OU", "#hash")], [("OU", "OU", "a=b")], [("OU", "OU", "in  ner #")], [("OU", "OU", '"')]],
+        "0x1001", [], {}),
+    "altsec-apostrophe": (CA, cn("O'Brien"), "0x1001", [], {}),
+    "altsec-utf8": (CA, cn("Zo\u00eb \u4e2d\u20ac \U0001f4f1, x"), "0x1001", [], {}),
+    "altsec-bmp": (CA, cn("Zo\u00eb \u4e2d\u20ac"), "0x1001", [], {"mask": "MASK:2048"}),
+    "altsec-t61": (CA, cn("Zo\u00eb"), "0x1001", [], {"mask": "MASK:4"}),
+    "altsec-keys": (
+        CA, [[(ours, theirs, f"v{n}")] for n, (ours, theirs) in enumerate((
+            ("L", "L"), ("O", "O"), ("OU", "OU"), ("ST", "S"), ("street", "STREET"), ("title", "T"), ("GN", "G"),
+            ("initials", "I"), ("SN", "SN"), ("serialNumber", "SERIALNUMBER"), ("emailAddress", "E"),
+            ("DC", "DC"), ("description", "Description"), ("postalCode", "PostalCode"), ("2.5.4.18", "POBox"),
+            ("2.5.4.20", "Phone"), ("dnQualifier", "dnQualifier"), ("UID", "OID.0.9.2342.19200300.100.1.1"),
+            ("pseudonym", "OID.2.5.4.65"), ("CN", "CN")))]
+        + [[("C", "C", "DE")]], "0x1001", [], {}),
+    "altsec-serial-high": (CA, cn("phone"), "0xF10000000000000000000000000000000000000E", [], {}),
+    "altsec-ski-1": (CA, cn("phone"), "0x1001", ["subjectKeyIdentifier=0a"], {}),
+    "altsec-ski-64": (CA, cn("phone"), "0x1001", ["subjectKeyIdentifier=" + "c0" * 64], {}),
+    "altsec-ski-empty": (CA, cn("phone"), "0x1001", ["2.5.29.14=DER:04:00"], {}),
+    "altsec-mails-8": (CA, cn("phone"), "0x1001", [mail(8)], {}),
+    "altsec-mail-twice": (CA, cn("phone"), "0x1001",
+                          [san(tlv(0x81, b"a@contoso.com"), tlv(0x81, b""), tlv(0x81, b"A@Contoso.com"))],
+                          {"mails": ["a@contoso.com"]}),
+    "altsec-mail-254": (CA, cn("phone"), "0x1001", ["subjectAltName=email:" + "a" * 242 + "@contoso.com"], {}),
+    # names without text: neither issuer nor subject, or one of them
+    "altsec-multi": (CA, [[("OU", "OU", "a"), ("CN", "CN", "b")]], "0x1001", [], {"subject": False}),
+    "altsec-multi-issuer": ([[("OU", "OU", "a"), ("CN", "CN", "b")]], cn("phone"), "0x1001", [], {"issuer": False}),
+    "altsec-backslash": (CA, cn("a\\b"), "0x1001", [], {"subject": False}),
+    "altsec-nul": (CA, cn("phone@replaced"), "0x1001", [],
+                   {"subject": False, "replace": (b"phone@replaced", b"phone@\0eplaced")}),
+    "altsec-c1": (CA, cn("phone@replaced"), "0x1001", [],
+                  {"subject": False, "replace": (b"phone@replaced", b"phone@\xc2\x85placed")}),
+    "altsec-printable-8bit": (CA, [[("C", "C", "DE")]], "0x1001", [],
+                              {"subject": False, "replace": (b"\x13\x02DE", b"\x13\x02D\xe9")}),
+    "altsec-no-string": (CA, [[("C", "C", "DE")]], "0x1001", [],
+                         {"subject": False, "replace": (b"\x13\x02DE", b"\x03\x02\x00E")}),
+    "altsec-no-subject": (CA, [], "0x1001", [], {"subject": False}),
+    "altsec-name-1024": (CA, [[("description", "Description", "d" * 1012)]], "0x1001", [], {}),
+}
+
+# The same, of which no list is made: it is refused, or the Subject is what counts.
+OTHER_NAMES = {
+    "altsec-name-1025": (CA, [[("description", "Description", "d" * 1013)]], "0x1001", [], {}),
+    "altsec-issuer-1025": ([[("description", "Description", "d" * 1013)]], cn("phone"), "0x1001", [], {}),
+    "altsec-not-utf8": (CA, cn("phone@replaced"), "0x1001", [],
+                        {"replace": (b"phone@replaced", b"phone@\xffeplaced")}),
+    "altsec-ski-65": (CA, cn("phone"), "0x1001", ["subjectKeyIdentifier=" + "c0" * 65], {}),
+    "altsec-ski-trailing": (CA, cn("phone"), "0x1001", ["2.5.29.14=DER:04:01:00:00"], {}),
+    "altsec-ski-broken": (CA, cn("phone"), "0x1001", ["2.5.29.14=DER:04:05:00"], {}),
+    "altsec-mails-9": (CA, cn("phone"), "0x1001", [mail(9)], {}),
+    "altsec-mail-255": (CA, cn("phone"), "0x1001", ["subjectAltName=email:" + "a" * 243 + "@contoso.com"], {}),
+    "altsec-mail-nul": (CA, cn("phone"), "0x1001", [san(tlv(0x81, b"alice@contoso.com\0.x"))], {}),
+    "altsec-mail-control": (CA, cn("phone"), "0x1001", [san(tlv(0x81, b"alice\x7f@contoso.com"))], {}),
+    "altsec-mail-8bit": (CA, cn("phone"), "0x1001", [san(tlv(0x81, "jos\u00e9@contoso.com".encode()))], {}),
+    "subject-cn": (CA, cn("alice@contoso.com"), "0x1001", ["extendedKeyUsage=clientAuth"], {}),
+    "subject-e": (CA, [[("CN", "CN", "Alice")], [("emailAddress", "E", "alice@contoso.com")]], "0x1001", [], {}),
+    "subject-multi": (CA, [[("CN", "CN", "Alice"), ("emailAddress", "E", "alice@contoso.com")]], "0x1001", [], {}),
+    "subject-same": (CA, [[("CN", "CN", "ALICE@contoso.com")], [("emailAddress", "E", "alice@Contoso.com")]],
+                     "0x1001", [], {}),
+    "subject-4": (CA, [[("CN", "CN", f"u{n}@contoso.com")] for n in range(4)], "0x1001", [], {}),
+    "subject-5": (CA, [[("CN", "CN", f"u{n}@contoso.com")] for n in range(5)], "0x1001", [], {}),
+    "subject-not-upn": (CA, [[("CN", "CN", value)] for value in ("alice", "@contoso.com", "alice@", "a@b@c")],
+                        "0x1001", [], {}),
+    "subject-1001": (CA, [[("description", "Description", "a" * 100 + "@" + "b" * 900)]], "0x1001", [],
+                     {"replace": (oid("2.5.4.13"), oid("2.5.4.3"))}),
+    "subject-o": (CA, [[("O", "O", "alice@contoso.com")], [("UID", "OID.0.9", "alice@contoso.com")]], "0x1001",
+                  [], {}),
+}
+
 CONFIG = """[req]
 distinguished_name=dn
 utf8=yes
@@ -274,6 +370,107 @@ def make_bare(folder, name):
                     "-out", HERE / "cert" / (name + ".der")], check=True, stderr=subprocess.DEVNULL)
 
 
+def openssl_name(name):
+    """For -subj."""
+    def escaped(value):
+        return re.sub(r"([\\/+])", r"\\\1", value)
+
+    return "".join("/" + "+".join(f"{ours}={escaped(value)}" for ours, _, value in component)
+                   for component in name) or "/"
+
+
+def make_issued(folder, name, issuer, subject, serial, lines, options):
+    """From a CA of that name; returns the certificate."""
+    config = folder / "config"
+    config.write_text(CONFIG.replace("utf8only", options.get("mask", "utf8only")) + "\n".join(lines) + SECTIONS)
+
+    def run(*args):
+        subprocess.run(["openssl", *args], check=True, stderr=subprocess.DEVNULL)
+
+    run("req", "-x509", "-new", "-utf8", "-multivalue-rdn", "-key", folder / "key", "-config", config,
+        "-extensions", "none", "-subj", openssl_name(issuer), "-out", folder / "ca.pem")
+    run("req", "-new", "-utf8", "-multivalue-rdn", "-key", folder / "key", "-config", config,
+        "-subj", openssl_name(subject), "-out", folder / "req.pem")
+    out = HERE / "cert" / (name + ".der")
+    run("x509", "-req", "-in", folder / "req.pem", "-CA", folder / "ca.pem", "-CAkey", folder / "key",
+        "-set_serial", serial, "-days", "3650", "-extfile", config, "-extensions", "ext", "-outform", "DER",
+        "-out", out)
+    content = out.read_bytes()
+    if "replace" in options:
+        before, after = options["replace"]
+        assert content.count(before) == 1 and len(before) == len(after), name
+        content = content.replace(before, after)
+        out.write_bytes(content)
+    return content
+
+
+# --- what altSecurityIdentities can say -------------------------------------------------------------
+
+def in_windows(value, special):
+    """CertNameToStr: in quotes where it needs them."""
+    if value == "" or value != value.strip(" ") or any(c in value for c in special):
+        return '"' + value.replace('"', '""') + '"'
+    return value
+
+
+def in_rfc4514(value):
+    out = re.sub(r'([,+"<>;])', r"\\\1", value)
+    if out[:1] in ("#", " "):
+        out = "\\" + out
+    return out[:-1] + "\\ " if out.endswith(" ") else out
+
+
+STYLES = (lambda value: in_windows(value, ',+="\n<>#;'), lambda value: in_windows(value, ',+="\n<>#;\''), in_rfc4514)
+
+
+def name_text(name, style):
+    return ",".join(f"{theirs}={style(value)}" for ((_, theirs, value),) in name)
+
+
+def values(certificate, issuer, subject, serial, lines, options):
+    """(form, value) of everything that an account could store to name the certificate."""
+    def extension(text):
+        return any(text in line for line in lines)
+
+    number = int(serial, 16)
+    reversed_serial = number.to_bytes((number.bit_length() + 7) // 8, "big")[::-1].hex().upper()
+    has_issuer, has_subject = options.get("issuer", True), options.get("subject", True)
+    found = []
+    for style in STYLES:
+        i = "<I>" + name_text(issuer, style) if has_issuer else None
+        s = "<S>" + name_text(subject, style) if has_subject else None
+        if i:
+            found.append(("X509IssuerSerialNumber", i + "<SR>" + reversed_serial))
+        if i and (extension(SID_EXTENSION) or extension(URL.encode().hex(":"))):
+            found.append(("X509IssuerSID", i + "<SID>" + SID))
+        if i and s:
+            found.append(("X509IssuerSubject", i + s))
+        if s:
+            found.append(("X509SubjectOnly", s))
+    for line in lines:
+        if line == "subjectKeyIdentifier=hash":
+            text = subprocess.run(["openssl", "x509", "-inform", "DER", "-noout", "-ext", "subjectKeyIdentifier"],
+                                  input=certificate, capture_output=True, check=True).stdout.decode()
+            found.append(("X509SKI", "<SKI>" + text.split("\n")[1].strip().replace(":", "")))
+        elif line.startswith("subjectKeyIdentifier="):
+            found.append(("X509SKI", "<SKI>" + line.split("=")[1].upper()))
+        mails = re.findall(r"email:([^,]*)", line)
+        found += [("X509RFC822", "<RFC822>" + one) for one in options.get("mails", mails)]
+    found.append(("X509SHA1PublicKey", "<SHA1-PUKEY>" + hashlib.sha1(certificate).hexdigest().upper()))
+    return [(form, "X509:" + value) for form, value in dict.fromkeys(found)]
+
+
+def make_named(folder):
+    for name, (issuer, subject, serial, lines, options) in {**NAMES, **OTHER_NAMES}.items():
+        if not wanted(name):
+            continue
+        content = make_issued(folder, name, issuer, subject, serial, lines, options)
+        if name in NAMES:
+            listed = values(content, issuer, subject, serial, lines, options)
+            (HERE / "altsec" / (name + ".txt")).write_text(
+                "".join(f"{form} {value}\n" for form, value in listed))
+
+
 def certificates():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -287,6 +484,7 @@ def certificates():
         for cert, subject in ISSUERS.items():
             make(folder, cert, ["extendedKeyUsage=clientAuth"], subject=subject)
         make_bare(folder, "version-1")
+        make_named(folder)
         # What a phone has: everything right. The serial number is that of KB5014754's example.
         make_dated(folder, "alice",
                    [SID_GENERATED, "subjectAltName=otherName:" + UPN_NAME + ";UTF8:alice@contoso.com",
@@ -460,7 +658,7 @@ def pac_buffers():
 
 
 if __name__ == "__main__":
-    for kind in ("cert", "ntauth", "pac"):
+    for kind in ("altsec", "cert", "ntauth", "pac"):
         (HERE / kind).mkdir(exist_ok=True)
     certificates()
     if wanted("ntauth"):
