@@ -29,24 +29,28 @@ struct cba_pass *cba_gate_admitted(const request_rec *r)
     return pass && pass->decision.reason == CBA_R_OK ? pass : NULL;
 }
 
-static int is_claim(void *dropped, const char *name, const char *value)
+static int add_claim(void *claims, const char *name, const char *value)
 {
-    (void)value;
     if (cba_header_is_claim(cba_span_str(name))) {
-        APR_ARRAY_PUSH((apr_array_header_t *)dropped, const char *) = name;
+        apr_table_addn(claims, name, value);
     }
     return 1;
 }
 
-void cba_gate_drop_claims(request_rec *r)
+static int unset(void *headers, const char *name, const char *value)
 {
-    apr_array_header_t *claims = apr_array_make(r->pool, 4, sizeof(const char *));
-    int i;
+    (void)value;
+    apr_table_unset(headers, name);
+    return 1;
+}
 
-    apr_table_do(is_claim, claims, r->headers_in, NULL);
-    for (i = 0; i < claims->nelts; i++) {
-        apr_table_unset(r->headers_in, APR_ARRAY_IDX(claims, i, const char *));
-    }
+apr_table_t *cba_gate_take_claims(request_rec *r)
+{
+    apr_table_t *claims = apr_table_make(r->pool, 4);
+
+    apr_table_do(add_claim, claims, r->headers_in, NULL);
+    apr_table_do(unset, r->headers_in, claims, NULL);
+    return claims;
 }
 
 /* One request's directory work. */
@@ -118,7 +122,7 @@ static int pass_or_refuse(request_rec *r)
     pass->request = r;
     pass->per_dir_config = r->per_dir_config;
     ap_set_module_config(r->request_config, &eas_cba_module, pass);
-    cba_gate_drop_claims(r);
+    cba_gate_take_claims(r);
     reason = decide(r, pass);
     cba_report_request(r, pass);
     if (reason != CBA_R_OK) {

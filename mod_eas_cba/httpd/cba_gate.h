@@ -52,8 +52,7 @@ int cba_gate_fixups(request_rec *r);
 /* insert_error_filter: no 401 and no challenge of the server's own leaves a protected Location. */
 void cba_gate_error(request_rec *r);
 
-/* Removes the header fields in which a phone could claim an identity; called again when trailers
- * have been read. */
-void cba_gate_drop_claims(request_rec *r);
+/* Removes the header fields in which a phone could claim an identity, and returns them. */
+apr_table_t *cba_gate_take_claims(request_rec *r);
 
 #endif

@@ -43,6 +43,7 @@ int cba_proxy_handler(request_rec *r)
     struct cba_result result = {""};
     struct cba_pass *pass;
     enum cba_reason reason;
+    apr_table_t *own;
 
     if (!cba_gate_protects(r) || !is_proxied(r)) {
         return DECLINED;
@@ -51,6 +52,9 @@ int cba_proxy_handler(request_rec *r)
     if (!pass) {
         return cba_report_refusal(r, NULL, CBA_R_REQ_UNDECIDED, NULL);
     }
+    /* What is there again by now is the administrator's (RequestHeader) and stays; what reading the
+     * body adds comes from the phone's trailers (MergeTrailers). */
+    own = cba_gate_take_claims(r);
     reason = cba_spool_read(r, small ? CBA_DISCOVERY_MAX : limit, cba_dir_read_memory(dir),
                             cba_conf_spool_path(r->pool, srv), cba_srv_spool_total(srv),
                             &pass->spool, &result);
@@ -60,7 +64,8 @@ int cba_proxy_handler(request_rec *r)
     if (reason != CBA_R_OK) {
         return cba_report_refusal(r, pass, reason, &result);
     }
-    cba_gate_drop_claims(r); /* trailers may have become headers (MergeTrailers) */
+    cba_gate_take_claims(r);
+    apr_table_overlap(r->headers_in, own, APR_OVERLAP_TABLES_SET);
     return DECLINED;
 }
 

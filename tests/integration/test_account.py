@@ -354,7 +354,7 @@ def test_facts_serve_until_they_are_too_old(bench, site, phone, account):
     bench.directory.disable(one.name)
     mark = bench.directory.mark()
     assert other.options().status == 200
-    assert [found for found in bench.directory.searches(mark) if one.sid in found["filter"]] == []
+    assert [found for found in bench.directory.searches(mark) if one.name in found["filter"]] == []
 
 
 def test_account_that_appears_is_found_when_the_negative_answer_is_too_old(

@@ -21,6 +21,7 @@ SITE = {"after": place("/wide") + place("/any", "EASCertAuthProtocol Any")
         + place("/nobody", "<RequireAll>", "  Require valid-user", "  Require expr false",
                 "</RequireAll>")
         + place("/late", 'RequestHeader set Authorization "Basic Zm9vOmJhcg=="')
+        + place("/proto", "RequestHeader set X-Forwarded-Proto https")
         + place("/keeper", target=CAS3)
         + ["<Location /owa>", "  ProxyPass https://cas1.contoso.test/owa", "</Location>",
            "<Location /owa3>", "  ProxyPass https://cas3.contoso.test/owa", "</Location>"]}
@@ -375,6 +376,13 @@ def test_passwords_beside_a_certificate_are_not_asked_for(gateway, phone, cas1, 
 def test_authorization_set_late_is_replaced(site, phone, cas1):
     assert phone("alice").options(path="/late").user == "alice@CONTOSO.TEST"
     no_claim(cas1.requests()[-1], "Zm9v")
+
+
+def test_claim_of_the_administrator_stays(site, phone, cas1):
+    answer = phone("alice").options(path="/proto", headers={"X-Forwarded-Proto": "phone"})
+    assert answer.status == 200
+    fields = [pair for pair in cas1.requests()[-1]["headers"] if pair[0] == "X-Forwarded-Proto"]
+    assert fields == [["X-Forwarded-Proto", "https"]]
 
 
 def test_authorization_set_early_is_replaced(gateway, phone, cas1):
