@@ -12,9 +12,15 @@
 #include <stdint.h>
 #include <apr_pools.h>
 
+#include "cba_span.h"
+
 struct cba_cache;
 
 #define CBA_CACHE_KEY 32
+
+/* The key of these parts, the first of which says what kind of value it is: a digest over (length,
+ * bytes) of each, so that no two lists of parts give the same input. False: out of memory. */
+bool cba_cache_key(const struct cba_span *parts, size_t count, unsigned char key[CBA_CACHE_KEY]);
 
 /* discard frees a value that leaves the cache. The cache ends with the pool. NULL: out of memory.
  */

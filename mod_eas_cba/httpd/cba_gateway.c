@@ -3,12 +3,12 @@
 
 #include <stdlib.h>
 #include <apr_strings.h>
-#include <openssl/evp.h>
 
 #include "cba_cache.h"
 #include "cba_conf.h"
 #include "cba_report.h"
 #include "cba_directory.h"
+#include "cba_membership.h"
 #include "cba_ntauth_keeper.h"
 #include "cba_s4u.h"
 #include "cba_service.h"
@@ -26,27 +26,10 @@ struct cba_gateway {
     struct cba_service *service;
     struct cba_directory *directory;
     struct cba_ntauth_keeper *ntauth;
+    struct cba_membership *membership;
     struct cba_cache *answers, *issuers, *tickets;
     const char *scope; /* what else a remembered answer depends on: servers, base, principal */
 };
-
-/* Keys are digests over (length, bytes) of each part: no two lists of parts give the same input. */
-static bool digest_key(const struct cba_span *parts, size_t count, unsigned char key[CBA_CACHE_KEY])
-{
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    bool done = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL);
-    size_t i;
-
-    for (i = 0; done && i < count; i++) {
-        uint64_t len = parts[i].len;
-
-        done = EVP_DigestUpdate(ctx, &len, sizeof len) &&
-               EVP_DigestUpdate(ctx, parts[i].ptr, parts[i].len);
-    }
-    done = done && EVP_DigestFinal_ex(ctx, key, NULL);
-    EVP_MD_CTX_free(ctx);
-    return done;
-}
 
 /* Facts */
 
@@ -84,7 +67,7 @@ enum cba_reason cba_gateway_find(struct cba_gateway *gateway, const struct cba_c
                                          cba_span_of(cert->digest, sizeof cert->digest),
                                          cba_span_str(gateway->scope)};
 
-        if (!digest_key(parts, sizeof parts / sizeof *parts, key)) {
+        if (!cba_cache_key(parts, sizeof parts / sizeof *parts, key)) {
             return CBA_R_LIFE_MEMORY;
         }
     }
@@ -119,7 +102,7 @@ static enum cba_reason find_issuer(struct cba_gateway *gateway, const struct cba
     size_t count;
     bool *copy;
 
-    if (!digest_key(parts, sizeof parts / sizeof *parts, key)) {
+    if (!cba_cache_key(parts, sizeof parts / sizeof *parts, key)) {
         return CBA_R_LIFE_MEMORY;
     }
     if (cba_cache_get(gateway->issuers, key, now, copy_issued, issued)) {
@@ -161,6 +144,18 @@ enum cba_reason cba_gateway_ntauth(struct cba_gateway *gateway, struct cba_span 
     }
     cba_ntauth_set_unref(set);
     return reason;
+}
+
+/* Groups */
+
+enum cba_reason cba_gateway_member(struct cba_gateway *gateway, const struct cba_account *account,
+                                   const char *group, struct cba_deadline deadline, bool *member,
+                                   struct cba_result *result)
+{
+    *member = false;
+    return gateway
+               ? cba_membership_ask(gateway->membership, account, group, deadline, member, result)
+               : CBA_R_LIFE_GATEWAY;
 }
 
 /* Tickets */
@@ -239,7 +234,7 @@ enum cba_reason cba_gateway_ticket(struct cba_gateway *gateway, const struct cba
             cba_span_str(spn),          cba_span_str(cba_service_principal(gateway->service)),
         };
 
-        if (!digest_key(parts, sizeof parts / sizeof *parts, key)) {
+        if (!cba_cache_key(parts, sizeof parts / sizeof *parts, key)) {
             return CBA_R_LIFE_MEMORY;
         }
     }
@@ -317,6 +312,12 @@ enum cba_reason cba_gateway_create(apr_pool_t *pchild, const server_rec *server,
         return CBA_R_LIFE_MEMORY;
     }
     gateway->scope = scope_of(pchild, gateway, servers);
+    gateway->membership =
+        cba_membership_create(pchild, gateway->directory, gateway->scope, cba_srv_ttl_account(conf),
+                              cba_srv_ttl_negative(conf));
+    if (!gateway->membership) {
+        return CBA_R_LIFE_MEMORY;
+    }
     *out = gateway;
     return CBA_R_OK;
 }

@@ -36,6 +36,13 @@ enum cba_reason cba_gateway_ntauth(struct cba_gateway *gateway, struct cba_span 
                                    const struct cba_cert *cert, struct cba_deadline deadline,
                                    struct cba_ntauth_facts *facts, struct cba_result *result);
 
+/* Is the account in the group with this DN, nested or as its primary group? Remembered or asked for,
+ * under the deadline of the request's directory work. CBA_R_OK with *member, or ACC_GROUPS_MANY,
+ * DIR_*, KRB_* (of the gateway's own login), LIFE_*. */
+enum cba_reason cba_gateway_member(struct cba_gateway *gateway, const struct cba_account *account,
+                                   const char *group, struct cba_deadline deadline, bool *member,
+                                   struct cba_result *result);
+
 /* A ticket for the account to the SPN, remembered or asked for. *source is "process" or "kdc".
  * CBA_R_OK with a reference in *out, or KRB_*, LIFE_*. */
 enum cba_reason cba_gateway_ticket(struct cba_gateway *gateway, const struct cba_account *account,
