@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cba_gateway.h"
 
+#include "cba_certificates.h"
 #include "cba_conf.h"
 #include "cba_directory.h"
 #include "cba_facts.h"
@@ -13,9 +14,17 @@
 struct cba_gateway {
     struct cba_service *service;
     struct cba_directory *directory;
+    struct cba_certificates *certificates;
     struct cba_facts *facts;
     struct cba_tickets *tickets;
 };
+
+enum cba_reason cba_gateway_parse(struct cba_gateway *gateway, struct cba_span der,
+                                  struct cba_cert *cert, struct cba_result *result)
+{
+    return gateway ? cba_certificates_parse(gateway->certificates, der, cert, result)
+                   : CBA_R_LIFE_GATEWAY;
+}
 
 enum cba_reason cba_gateway_find(struct cba_gateway *gateway, const struct cba_cert *cert,
                                  struct cba_deadline deadline, struct cba_answer *answer,
@@ -78,10 +87,11 @@ enum cba_reason cba_gateway_create(apr_pool_t *pchild, const server_rec *server,
     if (reason != CBA_R_OK) {
         return reason;
     }
+    gateway->certificates = cba_certificates_create(pchild);
     gateway->facts = cba_facts_create(pchild, server, conf, gateway->directory,
                                       cba_service_principal(gateway->service));
     gateway->tickets = cba_tickets_create(pchild, conf, gateway->service);
-    if (!gateway->facts || !gateway->tickets) {
+    if (!gateway->certificates || !gateway->facts || !gateway->tickets) {
         return CBA_R_LIFE_MEMORY;
     }
     *out = gateway;
