@@ -27,8 +27,9 @@ bool cba_cache_key(const struct cba_span *parts, size_t count, unsigned char key
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     bool done = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL);
+    size_t i;
 
-    for (size_t i = 0; done && i < count; i++) {
+    for (i = 0; done && i < count; i++) {
         uint64_t len = parts[i].len;
 
         done = EVP_DigestUpdate(ctx, &len, sizeof len) &&
