@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Facts: what the directory says of certificates and groups, remembered or asked for. One for each virtual
- * host and process, made in child_init, ends with the process's pool; all threads.
+ * Facts: what the directory says of certificates and groups, remembered or asked for. One for each
+ * virtual host and process, made in child_init, ends with the process's pool; all threads.
  */
 #ifndef CBA_FACTS_H
 #define CBA_FACTS_H

@@ -377,8 +377,8 @@ static enum cba_reason judge_name(struct cba_ldap *ldap, const char *dn, int cod
     case LDAP_NO_SUCH_OBJECT:
         /* What a server that holds one domain says of another is a referral from some, and this from
          * others. */
-        if (ldap->domain[0] && (!cba_account_domain(cba_span_str(dn), domain) ||
-                                strcmp(domain, ldap->domain) != 0)) {
+        if (ldap->domain[0] &&
+            (!cba_account_domain(cba_span_str(dn), domain) || strcmp(domain, ldap->domain) != 0)) {
             cba_result_set(result, "%s holds %s: %s", ldap->conn.host, ldap->domain, dn);
             return CBA_R_DIR_GROUP_ELSEWHERE;
         }
