@@ -147,6 +147,32 @@ int cba_gate_access(request_rec *r)
     return cba_gate_protects(r) ? pass_or_refuse(r) : DECLINED;
 }
 
+/* The request from which this one comes by an internal redirect (ErrorDocument), or of which it is a
+ * part, if that was refused: httpd asks no Require about this one where both have the same
+ * configuration, and for the certificate alone it might be let in. Else NULL. */
+static const request_rec *refused_origin(const request_rec *r)
+{
+    const request_rec *origin = r->prev ? r->prev : r->main;
+    const struct cba_pass *pass = origin ? pass_of(origin) : NULL;
+
+    return pass && pass->refused && origin->per_dir_config == r->per_dir_config ? origin : NULL;
+}
+
+static int decide_late(request_rec *r)
+{
+    const request_rec *origin = refused_origin(r);
+    const char *number;
+
+    if (!origin) {
+        return pass_or_refuse(r);
+    }
+    number = apr_table_get(origin->subprocess_env, CBA_ENV_REASON);
+    if (number) {
+        apr_table_setn(r->subprocess_env, CBA_ENV_REASON, number);
+    }
+    return HTTP_FORBIDDEN;
+}
+
 int cba_gate_fixups(request_rec *r)
 {
     struct cba_pass *pass;
@@ -156,7 +182,7 @@ int cba_gate_fixups(request_rec *r)
     }
     pass = pass_of(r);
     if (!pass) {
-        return pass_or_refuse(r);
+        return decide_late(r);
     }
     /* Refused and still here: Satisfy Any, or a module that overrules the access phase. Nothing
      * overrules this one. */

@@ -67,6 +67,7 @@ PLACES = {
     "/open-to-all": ["EASCertAuthProtocol Any", require("direct")],
     "/not-open-to-all": ["EASCertAuthProtocol Any",
                          *block("RequireAll", "Require all granted", negated("direct"))],
+    "/round": ["EASCertAuthProtocol Any", "ErrorDocument 403 /round", require("direct")],
     "/methods": block("Limit POST", require("direct")),
 }
 MERGED = {"/merged/and": ["AuthMerging And", require("both")],
@@ -171,6 +172,11 @@ def test_another_line_keeps_out(site, of, refused):
 def test_every_method(site, of, refused, method, path):
     who = "outside" if path == "/open-to-all" else "direct"
     refused(of(who).request(method, path, body=b"x" if method == "POST" else None), "EAS0511", 403)
+
+
+def test_error_document_of_the_same_section(site, of, refused):
+    """httpd asks no Require about an internal redirect under the same configuration."""
+    refused(of("outside").request("GET", "/round"), "EAS0511", 403)
 
 
 def test_limited_to_a_method(site, of, untouched, refused):
