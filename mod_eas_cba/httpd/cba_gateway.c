@@ -15,6 +15,7 @@
 
 #define ANSWERS_MAX     8192 /* accounts whose facts a process remembers */
 #define ISSUERS_MAX     8192 /* certificates whose issuer a process remembers */
+#define WEAK_MAX        8192 /* accounts that a process remembers to have warned of */
 #define TICKETS_MAX     8192 /* tickets that a process remembers */
 #define CONNECTIONS_MAX 16   /* connections of a process to the directory */
 #define TICKET_MARGIN                                                                              \
@@ -26,7 +27,7 @@ struct cba_gateway {
     struct cba_service *service;
     struct cba_directory *directory;
     struct cba_ntauth_keeper *ntauth;
-    struct cba_cache *answers, *issuers, *tickets;
+    struct cba_cache *answers, *issuers, *tickets, *weak;
     const char *scope; /* what else a remembered answer depends on: servers, base, principal */
 };
 
@@ -161,6 +162,21 @@ enum cba_reason cba_gateway_ntauth(struct cba_gateway *gateway, struct cba_span 
     }
     cba_ntauth_set_unref(set);
     return reason;
+}
+
+/* Weak mappings */
+
+#define DAY 86400
+
+bool cba_gateway_weak_is_new(struct cba_gateway *gateway, const struct cba_account *account)
+{
+    const struct cba_span parts[] = {cba_span_str("weak"),
+                                     cba_span_of(account->sid.binary, account->sid.len)};
+    int64_t now = apr_time_sec(apr_time_now());
+    unsigned char key[CBA_CACHE_KEY];
+
+    return !gateway || !digest_key(parts, sizeof parts / sizeof *parts, key) ||
+           cba_cache_first(gateway->weak, key, now, (now / DAY + 1) * DAY);
 }
 
 /* Tickets */
@@ -313,7 +329,9 @@ enum cba_reason cba_gateway_create(apr_pool_t *pchild, const server_rec *server,
     gateway->answers = cba_cache_create(pchild, ANSWERS_MAX, free);
     gateway->issuers = cba_cache_create(pchild, ISSUERS_MAX, free);
     gateway->tickets = cba_cache_create(pchild, TICKETS_MAX, discard_ticket);
-    if (!gateway->ntauth || !gateway->answers || !gateway->issuers || !gateway->tickets) {
+    gateway->weak = cba_cache_create(pchild, WEAK_MAX, free);
+    if (!gateway->ntauth || !gateway->answers || !gateway->issuers || !gateway->tickets ||
+        !gateway->weak) {
         return CBA_R_LIFE_MEMORY;
     }
     gateway->scope = scope_of(pchild, gateway, servers);
