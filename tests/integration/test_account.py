@@ -370,7 +370,6 @@ def test_account_made_anew_while_its_facts_are_remembered(bench, site, weak, acc
     refused(one.options(), "EAS0306", 403)
     bench.directory.delete("relay")
     after = account("relay")
-    site.mark()
     answer = one.options(path="/lax")
     assert answer.status == 403
     line = site.error_log.entries()[-1].line
