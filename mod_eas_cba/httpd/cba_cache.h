@@ -12,12 +12,18 @@
 #include <stdint.h>
 #include <apr_pools.h>
 
+#include "cba_span.h"
+
 struct cba_cache;
 
 #define CBA_CACHE_KEY 32
 
-/* discard frees a value that leaves the cache; at the cache's end also NULL. The cache ends with the pool. NULL: out of memory.
- */
+/* The key of these parts: a digest over length and bytes of each, so that no two lists of parts
+ * make the same input. False: OpenSSL cannot. */
+bool cba_cache_key(const struct cba_span *parts, size_t count, unsigned char key[CBA_CACHE_KEY]);
+
+/* discard frees a value that leaves the cache; of cba_cache_first also NULL. The cache ends with the
+ * pool. NULL: out of memory. */
 struct cba_cache *cba_cache_create(apr_pool_t *pool, size_t capacity, void (*discard)(void *value));
 
 /* If a value serves at this time, calls take(value, ctx) under the lock, for copying it or for
