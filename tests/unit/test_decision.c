@@ -95,7 +95,11 @@ static enum cba_reason fake_ntauth(void *ctx, struct cba_span der, const struct 
 
 static struct cba_ports ports_of(struct scene *scene)
 {
-    return (struct cba_ports){scene, fake_find, fake_evidence, fake_ticket, fake_ntauth};
+    return (struct cba_ports){.ctx = scene,
+                              .find = fake_find,
+                              .evidence = fake_evidence,
+                              .ticket = fake_ticket,
+                              .ntauth = fake_ntauth};
 }
 
 static struct cba_sid sid_of(const char *text)
