@@ -10,7 +10,7 @@ from lab.directory import BASE, USERS
 from lab.phone import PATH
 from lab.process import wait_until
 from shared import cards, phone, place, refused, site, standing, untouched  # noqa: F401
-from test_account import admitted, force, weak  # noqa: F401
+from test_account import admitted, force, hidden, weak  # noqa: F401
 
 # One process: each remembers for itself whom it has warned of.
 SITE = {"processes": 1, "server": "EASCertAuthCacheTTL account=1 negative=1",
@@ -115,6 +115,18 @@ def test_member_through_another_group(bench, site, phone, account, protect, grou
     untouched.check()
 
 
+def test_groups_that_the_gateway_may_not_read(bench, site, phone, account, protect, untouched,
+                                              expect):
+    """The evidence ticket says it of a direct member as well."""
+    expect("EAS0618")
+    one = account()
+    protect(one.dn)
+    hidden(bench, one, "bf967991-0de6-11d0-a285-00aa003049e2")     # memberOf
+    assert phone(one).options().status == 403
+    assert set(site.numbers()) == {"EAS0618"}
+    untouched.check()
+
+
 def test_member_for_a_while(bench, site, phone, account, protect, expect):
     """Direct members are seen within the account time, ticket or not."""
     expect("EAS0509")
@@ -172,7 +184,7 @@ def test_part_of_the_groups(phone, account, told, refused):
 def test_server_that_names_no_sids(phone, account, told, protect, untouched, expect):
     """Then the evidence ticket tells of direct members as well."""
     expect("EAS0618")
-    one, other = account(), account()
+    one = account()
     protect(one.dn)
     server = told(one, ("memberOf", [PROTECTED]))
     assert phone(one, server).options().status == 403
