@@ -50,6 +50,7 @@ MISTAKES = [
     ("reasons", "is not explained", TABLE, 'CBA_REASON(NEW_NEW, 0999, 403, WARN, "a", "b")\n'),
     ("reasons", "never given as a reason", TABLE, 'CBA_REASON(NEW_NEW, 0999, 403, WARN, "a", "b")\n'),
     ("reasons", "provoked by no test", TABLE, 'CBA_REASON(NEW_NEW, 0999, 403, WARN, "a", "b")\n'),
+    ("reasons", "is not provoked", CORE, "int cba_x(void) { return CBA_R_REQ_SPOOL_IO; }\n"),
     ("reasons", "answers 401", TABLE, 'CBA_REASON(NEW_NEW, 0999, 401, WARN, "a", "b")\n'),
     ("reasons", "are understood", TABLE, "CBA_REASON(NEW_NEW, 999, 403, WARN, a, b)\n"),
     ("reasons", "is not in", "README", "EAS0" + "999\n"),
@@ -72,6 +73,9 @@ LIBRARIES = [
     ("exports", "exports", "int eas_cba_module; int cba_x;"),
     ("exports", "exports", "int cba_x;"),
     ("exports", "which neither httpd nor", "extern int proxy_module; int *eas_cba_module = &proxy_module;"),
+    ("core", "needs malloc", "void *malloc(unsigned long); void *cba_x(void) { return malloc(1); }"),
+    ("core", "needs ldap_init", "void ldap_init(void); void cba_x(void) { ldap_init(); }"),
+    ("core", "has no place", "int RAND_status(void); int cba_x(void) { return RAND_status(); }"),
 ]
 
 
@@ -124,8 +128,15 @@ with tempfile.TemporaryDirectory() as folder:
     for number, (name, expected, source) in enumerate(guard.counted(LIBRARIES)):
         built = Path(folder) / f"build{number}"
         (built / ".libs").mkdir(parents=True)
-        subprocess.run(shlex.split(guard.env("CC")) + ["-shared", "-fPIC", "-x", "c", "-", "-o",
-                       str(built / ".libs/mod_eas_cba.so")], input=source, text=True, check=True)
+        compiler = shlex.split(guard.env("CC")) + ["-fPIC", "-x", "c", "-"]
+        if name == "core":
+            # An object is to nm what an archive is.
+            subprocess.run(compiler + ["-c", "-o", str(built / ".libs/libcba_core.a")], input=source,
+                           text=True, check=True)
+            source = "int eas_cba_module;"
+        subprocess.run(compiler + ["-shared", "-Wl,--no-as-needed", "-lcrypto", "-o",
+                                   str(built / ".libs/mod_eas_cba.so")],
+                       input=source, text=True, check=True)
         run(name, expected, source, pristine, built)
 
 guard.finish()

@@ -393,6 +393,25 @@ static void directory_fails(void **state)
     }
 }
 
+/* The ports are believed in every number of the table: none of them lets anybody in. */
+static void no_reason_of_a_port_lets_in(void **state)
+{
+    struct scene *scene = *state;
+
+    for (int r = 0; r < CBA_R_COUNT; r++) {
+        enum cba_reason reason = (enum cba_reason)r;
+
+        if (reason == CBA_R_OK) {
+            continue;
+        }
+        scene->find = reason;
+        assert_access(scene, reason, 1);
+        scene->ntauth = reason;
+        assert_access(scene, reason, 0);
+        scene->find = scene->ntauth = CBA_R_OK;
+    }
+}
+
 static void mapping_refuses(void **state)
 {
     struct scene *scene = *state;
@@ -895,6 +914,24 @@ static void no_ticket(void **state)
     }
 }
 
+static void no_reason_of_a_port_delegates(void **state)
+{
+    struct scene *scene = *state;
+
+    for (int r = 0; r < CBA_R_COUNT; r++) {
+        enum cba_reason reason = (enum cba_reason)r;
+
+        if (reason == CBA_R_OK) {
+            continue;
+        }
+        scene->ticket = reason;
+        assert_delegated(scene, reason, 1);
+        scene->evidence = reason;
+        assert_delegated(scene, reason, 0);
+        scene->evidence = scene->ticket = CBA_R_OK;
+    }
+}
+
 #define SCENE(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
 int main(void)
@@ -923,6 +960,7 @@ int main(void)
         SCENE(issuer_does_not_matter),
         SCENE(issuer_comes_after_the_certificate),
         SCENE(directory_fails),
+        SCENE(no_reason_of_a_port_lets_in),
         SCENE(mapping_refuses),
         SCENE(no_identity),
         SCENE(stored_mapping),
@@ -937,6 +975,7 @@ int main(void)
         SCENE(evidence_without_sid),
         SCENE(evidence_with_another_sid),
         SCENE(no_ticket),
+        SCENE(no_reason_of_a_port_delegates),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
