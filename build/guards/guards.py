@@ -59,6 +59,8 @@ MISTAKES = [
     ("directives", "there is no directive", "README", "EASCertAuth" + "Maps\n"),
     ("directives", "is not explained", DIRECTIVES, 'CBA_DIRECTIVE_DIR(EASCertAuth' + 'New, A, B, c, d, "e")\n'),
     ("directives", "has two rows", DIRECTIVES, 'CBA_DIRECTIVE_DIR(EASCertAuthMap, A, B, c, d, "e")\n'),
+    ("tests", "there is no test_" + "new", "README", "test_" + "new\n"),
+    ("tests", "is in none of test_malformed_upn", "README", "    EAS0" + "503  test_malformed_upn\n"),
     ("files", "none of Makefile.am's lists", "mod_eas_cba/core/cba_new.c", "\n"),
     ("files", "missing from a release", "build/new", "\n"),
     ("files", "is not run by make check", "tests/unit/test_new.c", "\n"),
