@@ -280,6 +280,15 @@ static void protocol_is_the_locations(void **state)
     assert_access(scene, CBA_R_OK, 1);
 }
 
+/* A Location cannot have such a protocol; were it so, nobody would be let in. */
+static void unknown_protocol(void **state)
+{
+    struct scene *scene = *state;
+
+    scene->rules.protocol = (enum cba_protocol)77;
+    assert_access(scene, CBA_R_REQ_METHOD, 0);
+}
+
 static void no_tls(void **state)
 {
     struct scene *scene = *state;
@@ -639,6 +648,7 @@ static void user_names(void **state)
         "bob",
         "alic",
         "alice1",
+        "alice_child.contoso.com",
         "alice%20",
         "+alice",
         "alice@",
@@ -646,6 +656,7 @@ static void user_names(void **state)
         "alice@contoso.co",
         "alice@contoso.com.",
         "bob@child.contoso.com",
+        "carol@child.contoso.com",
         "alice@other.com",
         "CORP%5c",
         "CORP%5cbob",
@@ -949,6 +960,7 @@ int main(void)
         SCENE(autodiscover),
         SCENE(request_rules),
         SCENE(protocol_is_the_locations),
+        SCENE(unknown_protocol),
         SCENE(no_tls),
         SCENE(no_certificate),
         SCENE(not_verified),

@@ -167,6 +167,9 @@ static void logon_inconsistent(void **state)
         {LOGON_NAME + 2, 12}, /* the array's size is another */
         {LOGON_GROUP_COUNT, 2},
         {LOGON_GROUP_COUNT + 3, 1},
+        {LOGON_END - 24, 2}, /* revision of the SID */
+        {LOGON_END - 23, 3}, /* its count of sub-authorities is not the array's */
+        {LOGON_END - 28, 15},
     };
     struct buffer buffer = read_buffer("logon");
 
