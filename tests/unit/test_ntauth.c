@@ -173,6 +173,8 @@ static void parts_that_are_not_understood(void **state)
     assert_true(parse(changed(der, "200101000000Z", "200102000000Z", 13)));
     assert_false(parse(changed(der, "200101000000Z", "201301000000Z", 13)));
     assert_false(parse(changed(der, "391231235959Z", "391331235959Z", 13)));
+    assert_true(parse(changed(der, "200101000000Z", "391231235959Z", 13)));
+    assert_false(parse(changed(der, "200101000000Z", "400101000000Z", 13))); /* never valid */
     /* 1.2.840.10045.2.1, id-ecPublicKey */
     assert_false(
         parse(changed(der, "\x2a\x86\x48\xce\x3d\x02\x01", "\x2a\x86\x48\xce\x3d\x02\x7f", 7)));
