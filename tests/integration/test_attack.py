@@ -5,7 +5,8 @@ the part that it is aimed at; README has the whole table."""
 import pytest
 
 from lab import der, pki
-from shared import cards, phone, place, refused, site, standing, untouched  # noqa: F401
+from shared import (  # noqa: F401
+    cards, phone, place, refused, site, standing, untouched, weak_is_said)
 from test_account import admitted, weak  # noqa: F401
 
 SITE = {"after": place("/lax", "EASCertAuthStrongMapping Off")}
@@ -100,6 +101,7 @@ def test_user_who_is_called_as_a_computer(bench, site, weak, account, refused, u
         upn = "press@contoso.test"
         admitted(weak("alice", upn=upn).options(path="/lax"), site, "press", "UPN")
         untouched.reset()
+        site.mark()
         refused(weak("alice", upn=upn, sid=computer.sid).options(), "EAS0304", 403)
     finally:
         bench.directory.discard(computer.sid)
