@@ -6,7 +6,7 @@ from test_reload import Load, served
 
 
 def measure(bench, quick):
-    reloads = 2 if quick else 10
+    reloads = 2 if quick else 20
     gateways = who.start(bench, who.STOCK, who.OURS)
     running = {name: Load(bench, gateway) for name, gateway in gateways.items()}
     try:
@@ -20,4 +20,7 @@ def measure(bench, quick):
     load.table(["", "reloads", "answered", "new connections failed", "kept: lost", "wrong"],
                [[name, str(reloads), str(one.good), str(len(one.refused)), str(one.lost),
                  str(len(one.wrong))] for name, one in running.items()])
+    for name, one in running.items():
+        for problem in sorted(set(one.refused + one.wrong))[:5]:
+            print("  %s: %s" % (name, problem))
     who.end(bench, gateways)

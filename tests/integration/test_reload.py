@@ -6,29 +6,26 @@ import threading
 import pytest
 
 from lab import wbxml
+from lab.process import wait_until
 
-PHONES = 3
-RELOADS = 3
+PHONES = 3      # each with a kept connection, and one that connects for each request
+RELOADS = 2
 
 
 class Load:
     """Phones at work until `end`; what they met."""
 
     def __init__(self, bench, gateway):
-        self.bench, self.gateway = bench, gateway
         self.good = self.lost = 0
         self.refused = []           # new connections without the right answer
         self.wrong = []             # answers that are not this phone's
         self._ending = threading.Event()
         self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=work, args=(name,))
-                         for name in ("alice", "bob", "carol")[:PHONES]
-                         for work in (self._anew, self._kept)]
+        phones = {name: bench.phone(name, gateway=gateway) for name in ("alice", "bob", "carol")}
+        self._threads = [threading.Thread(target=work, args=(name, phone))
+                         for name, phone in phones.items() for work in (self._anew, self._kept)]
         for thread in self._threads:
             thread.start()
-
-    def _phone(self, name):
-        return self.bench.phone(self.bench.certificate(name), gateway=self.gateway)
 
     def _judge(self, name, answer, kept):
         with self._lock:
@@ -39,8 +36,7 @@ class Load:
             else:
                 (self.wrong if answer.status else self.refused).append("%s: %s" % (name, answer))
 
-    def _anew(self, name):
-        phone = self._phone(name)
+    def _anew(self, name, phone):
         while not self._ending.is_set():
             try:
                 with phone.connect() as connection:
@@ -48,8 +44,8 @@ class Load:
             except OSError as problem:
                 self.refused.append("%s: %s" % (name, problem))
 
-    def _kept(self, name):
-        phone, connection, first = self._phone(name), None, True
+    def _kept(self, name, phone):
+        connection, first = None, True
         while not self._ending.is_set():
             try:
                 connection, first = connection or phone.connect(), connection is None
@@ -71,7 +67,6 @@ class Load:
 
 def served(load, more, deadline=20):
     """Waits until so many more requests were answered."""
-    from lab.process import wait_until
     before = load.good
     wait_until(lambda: load.good >= before + more, "%d more answers" % more, deadline)
 
@@ -82,9 +77,9 @@ def test_reload_under_load(gateway, bench, mpm):
     load = Load(bench, one)
     try:
         for _ in range(RELOADS):
-            served(load, 30)
+            served(load, 20)
             one.reload()
-        served(load, 30)
+        served(load, 20)
     finally:
         load.end()
     assert (load.refused, load.wrong) == ([], [])
