@@ -36,7 +36,7 @@ enum cba_reason cba_gateway_ntauth(struct cba_gateway *gateway, struct cba_span 
                                    const struct cba_cert *cert, struct cba_deadline deadline,
                                    struct cba_ntauth_facts *facts, struct cba_result *result);
 
-/* A ticket for the account to the SPN, remembered or asked for. *source is "process" or "kdc".
+/* A ticket for the account to the SPN, remembered or asked for. *source is "process", "shared" or "kdc".
  * CBA_R_OK with a reference in *out, or KRB_*, LIFE_*. */
 enum cba_reason cba_gateway_ticket(struct cba_gateway *gateway, const struct cba_account *account,
                                    const char *spn, struct cba_ticket **out, const char **source,
