@@ -428,16 +428,10 @@ static const char *cba_conf_set_cache(cmd_parms *cmd, void *dir, const char *val
     const char *args;
 
     (void)dir;
-    /* libaprutil waits for memcached without a limit: a hung server would take every thread. */
-    if (!ap_cstr_casecmpn(value, "memcache", 8)) {
-        return COMPLAIN(cmd, value,
-                        "redis:HOST[:PORT] instead; httpd's client for memcached waits for a hung "
-                        "server for ever");
-    }
     if (!cba_store_parse(cmd->temp_pool, value, &kind, &args)) {
         return COMPLAIN(cmd, value,
-                        "shmcb, shmcb:SIZE with 8K to 63M, redis:HOST[:PORT][,HOST[:PORT]...] or "
-                        "none");
+                        "shmcb, shmcb:SIZE with 1M to 63M, redis:HOST[:PORT][,HOST[:PORT]...], "
+                        "memcache:HOST[:PORT][,HOST[:PORT]...] or none");
     }
     server_of(cmd)->cache = value;
     return NULL;

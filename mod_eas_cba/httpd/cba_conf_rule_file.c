@@ -118,8 +118,6 @@ static void check_cache(const struct cba_case *c)
 {
     const struct cba_srv_conf *conf = cba_conf_srv(c->server->server);
     const struct cba_directive *by = cba_server_last(c->server, "EASCertAuthCache");
-    /* Stores belong to the main server. */
-    const struct cba_scope *top = c->server->parent ? c->server->parent : c->server;
     enum cba_store_kind kind;
     const char *args;
 
@@ -135,14 +133,8 @@ static void check_cache(const struct cba_case *c)
                                      c->server, c->section);
         }
     }
-    if (kind == CBA_STORE_REDIS && !cba_srv_cache_key(conf)) {
-        cba_findings_add_directive(c->findings, CBA_R_WARN_CACHE_REDIS, by, 0,
-                                   "no EASCertAuthCacheKey: what is stored is of use to this "
-                                   "httpd alone, until it is stopped");
-    }
-    if (kind == CBA_STORE_REDIS && !cba_scope_last(top, "RedisTimeout")) {
-        cba_findings_add_directive(c->findings, CBA_R_WARN_CACHE_REDIS, by, 0,
-                                   "no RedisTimeout: a hung server costs a request 5 s");
+    if (kind > CBA_STORE_SHMCB && !cba_srv_cache_key(conf)) {
+        cba_findings_add_directive(c->findings, CBA_R_WARN_CACHE_KEY, by, 0, NULL);
     }
     check_cache_key(c);
 }

@@ -246,18 +246,16 @@ void cba_shared_put(struct cba_shared *shared, const unsigned char key[CBA_RECOR
                     struct cba_span content)
 {
     size_t plain = CBA_RECORD_HEAD + content.len, sealed;
-    apr_status_t status = APR_ENOSPC;
     unsigned char *memory;
+    apr_status_t status;
 
     /* mod_socache_redis refuses what has less than a second. */
     if (!shared || times->until - apr_time_sec(apr_time_now()) < 2) {
         return;
     }
-    if (content.len > CBA_RECORD_MAX - CBA_RECORD_HEAD) {
-        complain_of_store(shared, status);
-        return;
-    }
-    memory = malloc(plain + plain + CBA_SEAL_EXTRA);
+    memory = content.len <= CBA_RECORD_MAX - CBA_RECORD_HEAD
+                 ? malloc(plain + plain + CBA_SEAL_EXTRA)
+                 : NULL;
     if (!memory) {
         return;
     }

@@ -2,8 +2,10 @@
 #include "cba_store.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <ap_provider.h>
 #include <ap_socache.h>
 #include <apr_hash.h>
@@ -17,16 +19,22 @@
 #define NAME        "eas-cba" /* of mutex and records; providers stand 15 characters */
 #define KEPT        "mod_eas_cba-stores"
 #define SHMCB_SIZE  (32 * 1024 * 1024)
-#define SHMCB_LEAST (8 * 1024) /* mod_socache_shmcb's own bounds */
-#define SHMCB_MOST  (64 * 1024 * 1024 - 1)
+#define SHMCB_LEAST (1024 * 1024)           /* with fewer, some tickets would not fit */
+#define SHMCB_MOST  (64 * 1024 * 1024 - 1)  /* mod_socache_shmcb's */
 #define REST_MS     5000                    /* how long a store is left alone that failed */
+#define CALL_MS     500                     /* how long a request waits for a server */
 #define LOCK_WAIT   apr_time_from_msec(100) /* for a copy in memory: who holds it longer has died */
+
+#define ERRANDS_MAX  64 /* threads of a process that may wait for one server */
+#define ERRAND_STACK (512 * 1024)
 
 struct cba_store {
     const ap_socache_provider_t *provider;
     ap_socache_instance_t *instance;
     apr_global_mutex_t *mutex;  /* NULL: the provider needs none */
+    bool is_memory;             /* it is in this machine's memory, not a server */
     bool joined;                /* this child has done child_init */
+    atomic_int errands;         /* threads that wait for the server */
     _Atomic int64_t rest_until; /* monotonic ms, in each process its own; 0: it answers */
 };
 
@@ -79,6 +87,11 @@ bool cba_store_parse(apr_pool_t *pool, const char *value, enum cba_store_kind *k
         *args = value + 6;
         return are_hosts(*args);
     }
+    if (value && !ap_cstr_casecmpn(value, "memcache:", 9)) {
+        *kind = CBA_STORE_MEMCACHE;
+        *args = value + 9;
+        return are_hosts(*args);
+    }
     if (value && ap_cstr_casecmp(value, "shmcb") &&
         (ap_cstr_casecmpn(value, "shmcb:", 6) ||
          !cba_value_bytes(cba_span_str(value + 6), &size))) {
@@ -93,9 +106,11 @@ bool cba_store_parse(apr_pool_t *pool, const char *value, enum cba_store_kind *k
 
 static const ap_socache_provider_t *provider_of(enum cba_store_kind kind)
 {
-    return ap_lookup_provider(AP_SOCACHE_PROVIDER_GROUP,
-                              kind == CBA_STORE_REDIS ? "redis" : "shmcb",
-                              AP_SOCACHE_PROVIDER_VERSION);
+    static const char *const names[] = {[CBA_STORE_SHMCB] = "shmcb",
+                                        [CBA_STORE_REDIS] = "redis",
+                                        [CBA_STORE_MEMCACHE] = "memcache"};
+
+    return ap_lookup_provider(AP_SOCACHE_PROVIDER_GROUP, names[kind], AP_SOCACHE_PROVIDER_VERSION);
 }
 
 bool cba_store_available(enum cba_store_kind kind)
@@ -122,13 +137,14 @@ static apr_status_t open_store(struct cba_store *store, enum cba_store_kind kind
     apr_status_t status;
 
     store->provider = provider_of(kind);
+    store->is_memory = kind == CBA_STORE_SHMCB;
     wrong = store->provider->create(&store->instance, args, ptemp, pool);
     if (wrong) {
         cba_result_set(&result, "%s", wrong);
         cba_report_server(s, CBA_R_CONF_CACHE_PROVIDER, &result);
         return APR_EGENERAL;
     }
-    /* With the main server: mod_socache_redis merges no configuration into virtual hosts. */
+    /* With the main server: providers merge no configuration into virtual hosts. */
     status = store->provider->init(store->instance, NAME, &hints, s, pool);
     if (status == APR_SUCCESS && (store->provider->flags & AP_SOCACHE_FLAG_NOTMPSAFE)) {
         status = ap_global_mutex_create(&store->mutex, NULL, NAME, NULL, s, pool, 0);
@@ -193,8 +209,7 @@ static apr_status_t open_kept(const char *args, server_rec *s, apr_pool_t *ptemp
 apr_status_t cba_store_open(enum cba_store_kind kind, const char *args, server_rec *s,
                             apr_pool_t *pconf, apr_pool_t *ptemp, struct cba_store **out)
 {
-    static const char opened[] = "mod_eas_cba-redis-";
-    const char *key = apr_pstrcat(pconf, opened, args, NULL);
+    const char *key = apr_psprintf(pconf, KEPT "-%d-%s", (int)kind, args);
     apr_status_t status = APR_SUCCESS;
     void *found = NULL;
 
@@ -244,10 +259,200 @@ apr_status_t cba_store_child_init(struct cba_store *store, apr_pool_t *pchild)
                                        pchild);
 }
 
-/* --- use --- */
+/* --- calls --- */
 
-/* May it be asked? Of those who come when its rest is over one tries it, the others wait for what
- * comes of that. */
+enum operation { GET, PUT, REMOVE };
+
+/* One call of a provider. */
+struct call {
+    enum operation operation;
+    struct cba_store *store;
+    server_rec *server;
+    unsigned char key[CBA_STORE_KEY];
+    int64_t until;
+    unsigned char *bytes; /* to be stored, or room for what is found */
+    unsigned len;
+    apr_status_t status;
+};
+
+/* The same in a thread of its own, with memory of its own. */
+struct errand {
+    struct call call; /* bytes stand behind the struct */
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+    bool done, abandoned; /* by both: whoever comes second frees it */
+};
+
+static apr_status_t perform(const struct call *call, unsigned *len)
+{
+    const ap_socache_provider_t *provider = call->store->provider;
+    ap_socache_instance_t *instance = call->store->instance;
+    apr_status_t status = APR_ENOMEM;
+    apr_pool_t *pool; /* providers leave in it what they like */
+
+    if (apr_pool_create(&pool, NULL) != APR_SUCCESS) {
+        return status;
+    }
+    switch (call->operation) {
+    case GET:
+        status = provider->retrieve(instance, call->server, call->key, CBA_STORE_KEY, call->bytes,
+                                    len, pool);
+        break;
+    case PUT:
+        status = provider->store(instance, call->server, call->key, CBA_STORE_KEY,
+                                 apr_time_from_sec(call->until), call->bytes, *len, pool);
+        break;
+    case REMOVE:
+        status = provider->remove(instance, call->server, call->key, CBA_STORE_KEY, pool);
+        break;
+    }
+    apr_pool_destroy(pool);
+    return status;
+}
+
+/* In shared memory. retrieve needs the mutex, too: it takes out what has expired. A store does not
+ * wait for it. */
+static void call_memory(struct call *call)
+{
+    apr_global_mutex_t *mutex = call->store->mutex;
+    apr_status_t locked;
+
+    if (!mutex) {
+        call->status = perform(call, &call->len);
+        return;
+    }
+    locked = call->operation == PUT ? apr_global_mutex_trylock(mutex)
+                                    : apr_global_mutex_timedlock(mutex, LOCK_WAIT);
+    if (APR_STATUS_IS_ENOTIMPL(locked)) {
+        locked = apr_global_mutex_lock(mutex);
+    }
+    if (locked != APR_SUCCESS) {
+        call->status = APR_NOTFOUND;
+        return;
+    }
+    call->status = perform(call, &call->len);
+    apr_global_mutex_unlock(mutex);
+}
+
+static bool is_answer(apr_status_t status)
+{
+    return status == APR_SUCCESS || status == APR_NOTFOUND;
+}
+
+static void free_errand(struct errand *errand)
+{
+    pthread_cond_destroy(&errand->ended);
+    pthread_mutex_destroy(&errand->lock);
+    free(errand);
+}
+
+static void *run_errand(void *arg)
+{
+    struct errand *errand = arg;
+    struct cba_store *store = errand->call.store;
+    unsigned len = errand->call.len;
+    apr_status_t status = perform(&errand->call, &len);
+    bool abandoned;
+
+    pthread_mutex_lock(&errand->lock);
+    errand->call.status = status;
+    errand->call.len = len;
+    errand->done = true;
+    abandoned = errand->abandoned;
+    pthread_cond_signal(&errand->ended);
+    pthread_mutex_unlock(&errand->lock);
+    if (abandoned) {
+        if (is_answer(status)) {
+            atomic_store(&store->rest_until, 0); /* it is back */
+        }
+        free_errand(errand);
+    }
+    atomic_fetch_sub(&store->errands, 1);
+    return NULL;
+}
+
+static struct errand *make_errand(const struct call *call)
+{
+    struct errand *errand = malloc(sizeof *errand + call->len);
+    pthread_condattr_t attr;
+
+    if (!errand) {
+        return NULL;
+    }
+    memset(errand, 0, sizeof *errand);
+    errand->call = *call;
+    errand->call.bytes = (unsigned char *)(errand + 1);
+    if (call->operation == PUT) {
+        memcpy(errand->call.bytes, call->bytes, call->len);
+    }
+    if (pthread_condattr_init(&attr)) {
+        free(errand);
+        return NULL;
+    }
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&errand->lock, NULL);
+    pthread_cond_init(&errand->ended, &attr);
+    pthread_condattr_destroy(&attr);
+    return errand;
+}
+
+static bool send_errand(struct errand *errand)
+{
+    pthread_attr_t attr;
+    pthread_t thread;
+    bool sent;
+
+    if (pthread_attr_init(&attr)) {
+        return false;
+    }
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attr, ERRAND_STACK);
+    sent = pthread_create(&thread, &attr, run_errand, errand) == 0;
+    pthread_attr_destroy(&attr);
+    return sent;
+}
+
+/* To a server. libaprutil's clients cannot be trusted with a time limit: that for memcached waits
+ * without one, and that for Redis (apr-util 1.6.3) takes RedisTimeout's microseconds for seconds. So
+ * the call is made in a thread that can be left behind; it ends when the server answers or TCP gives
+ * up. Such a thread costs some 20 us, and a process cache stands before all of this. */
+static void call_server(struct call *call)
+{
+    const struct cba_deadline deadline = cba_deadline_in_ms(CALL_MS);
+    const struct timespec at = {(time_t)(deadline.at_ms / 1000),
+                                (long)(deadline.at_ms % 1000) * 1000000};
+    struct errand *errand = NULL;
+    bool done;
+
+    call->status = APR_NOTFOUND;
+    if (atomic_fetch_add(&call->store->errands, 1) < ERRANDS_MAX) {
+        errand = make_errand(call);
+    }
+    if (!errand || !send_errand(errand)) {
+        atomic_fetch_sub(&call->store->errands, 1);
+        if (errand) {
+            free_errand(errand);
+        }
+        return;
+    }
+    pthread_mutex_lock(&errand->lock);
+    while (!errand->done && pthread_cond_timedwait(&errand->ended, &errand->lock, &at) == 0) {
+    }
+    done = errand->done;
+    errand->abandoned = !done;
+    call->status = done ? errand->call.status : APR_TIMEUP;
+    if (done && call->operation == GET && call->status == APR_SUCCESS) {
+        call->len = errand->call.len;
+        memcpy(call->bytes, errand->call.bytes, call->len);
+    }
+    pthread_mutex_unlock(&errand->lock);
+    if (done) {
+        free_errand(errand);
+    }
+}
+
+/* May the store be asked? Of those who come when its rest is over one tries it, the others wait for
+ * what comes of that. */
 static bool is_awake(struct cba_store *store)
 {
     int64_t until = atomic_load(&store->rest_until), now;
@@ -260,99 +465,55 @@ static bool is_awake(struct cba_store *store)
            atomic_compare_exchange_strong(&store->rest_until, &until, now + REST_MS);
 }
 
-/* The provider did what it could: how is it? */
-static apr_status_t judge(struct cba_store *store, apr_status_t status)
+static apr_status_t make_call(struct call *call)
 {
-    bool answers = status == APR_SUCCESS || status == APR_NOTFOUND || store->mutex;
+    struct cba_store *store = call->store;
 
-    atomic_store(&store->rest_until, answers ? 0 : cba_deadline_clock_ms() + REST_MS);
-    return status;
+    if (!is_awake(store)) {
+        return APR_NOTFOUND;
+    }
+    if (store->is_memory) {
+        call_memory(call);
+        return call->status;
+    }
+    call_server(call);
+    atomic_store(&store->rest_until,
+                 is_answer(call->status) ? 0 : cba_deadline_clock_ms() + REST_MS);
+    return call->status;
 }
 
-/* try: do not wait. */
-static bool lock(struct cba_store *store, bool try)
-{
-    apr_status_t status;
+/* --- use --- */
 
-    if (!store->mutex) {
-        return true;
-    }
-    if (try) {
-        return apr_global_mutex_trylock(store->mutex) == APR_SUCCESS;
-    }
-    status = apr_global_mutex_timedlock(store->mutex, LOCK_WAIT);
-    if (APR_STATUS_IS_ENOTIMPL(status)) {
-        status = apr_global_mutex_lock(store->mutex);
-    }
-    return status == APR_SUCCESS;
-}
-
-static void unlock(struct cba_store *store)
-{
-    if (store->mutex) {
-        apr_global_mutex_unlock(store->mutex);
-    }
-}
-
-/* A pool for one call: providers leave in it what they like. */
-static apr_pool_t *begin(struct cba_store *store, bool try)
-{
-    apr_pool_t *pool;
-
-    if (!is_awake(store) || apr_pool_create(&pool, NULL) != APR_SUCCESS) {
-        return NULL;
-    }
-    if (!lock(store, try)) {
-        apr_pool_destroy(pool);
-        return NULL;
-    }
-    return pool;
-}
-
-static apr_status_t end(struct cba_store *store, apr_pool_t *pool, apr_status_t status)
-{
-    unlock(store);
-    apr_pool_destroy(pool);
-    return judge(store, status);
-}
-
-/* retrieve changes shmcb's memory, too: it takes out what has expired. */
 apr_status_t cba_store_get(struct cba_store *store, server_rec *s, const unsigned char *key,
                            unsigned char *out, unsigned *len)
 {
-    apr_pool_t *pool = begin(store, false);
+    struct call call = {.operation = GET, .store = store, .server = s, .bytes = out, .len = *len};
+    apr_status_t status;
 
-    return pool ? end(store, pool,
-                      store->provider->retrieve(store->instance, s, key, CBA_STORE_KEY, out, len,
-                                                pool))
-                : APR_NOTFOUND;
+    memcpy(call.key, key, CBA_STORE_KEY);
+    status = make_call(&call);
+    *len = call.len;
+    return status;
 }
 
 apr_status_t cba_store_put(struct cba_store *store, server_rec *s, const unsigned char *key,
-                           int64_t until, const unsigned char *bytes, unsigned len)
+                           int64_t until, unsigned char *bytes, unsigned len)
 {
-    apr_pool_t *pool = begin(store, true);
+    struct call call = {
+        .operation = PUT, .store = store, .server = s, .until = until, .bytes = bytes, .len = len};
     apr_status_t status;
 
-    if (!pool) {
-        return APR_SUCCESS;
-    }
-    status =
-        end(store, pool,
-            store->provider->store(store->instance, s, key, CBA_STORE_KEY, apr_time_from_sec(until),
-                                   (unsigned char *)(uintptr_t)bytes, len, pool));
-    return status == APR_NOTFOUND ? APR_SUCCESS : status; /* apr_redis: no server just now */
+    memcpy(call.key, key, CBA_STORE_KEY);
+    status = make_call(&call);
+    return status == APR_NOTFOUND ? APR_SUCCESS : status;
 }
 
 apr_status_t cba_store_remove(struct cba_store *store, server_rec *s, const unsigned char *key)
 {
-    apr_pool_t *pool = begin(store, false);
+    struct call call = {.operation = REMOVE, .store = store, .server = s};
     apr_status_t status;
 
-    if (!pool) {
-        return APR_SUCCESS;
-    }
-    status =
-        end(store, pool, store->provider->remove(store->instance, s, key, CBA_STORE_KEY, pool));
+    memcpy(call.key, key, CBA_STORE_KEY);
+    status = make_call(&call);
     return status == APR_NOTFOUND ? APR_SUCCESS : status;
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Stores: what a socache provider keeps for us under 32-byte keys, in memory that all processes of
- * this httpd share (shmcb) or in a server that several gateways share (redis). Knows nothing of
- * what it stores. Opened in post_config, used by all threads; every call ends within a fixed time in
- * shared memory and within RedisTimeout at a server, and a server that failed is left alone for some
- * seconds.
+ * this httpd share (shmcb) or in a server that several gateways share (redis, memcache). Knows
+ * nothing of what it stores. Opened in post_config, used by all threads; every call ends within half
+ * a second, and a server that failed is left alone for some seconds.
  */
 #ifndef CBA_STORE_H
 #define CBA_STORE_H
@@ -16,7 +15,7 @@
 #define CBA_STORE_KEY 32
 
 /* EASCertAuthCache, understood. */
-enum cba_store_kind { CBA_STORE_NONE, CBA_STORE_SHMCB, CBA_STORE_REDIS };
+enum cba_store_kind { CBA_STORE_NONE, CBA_STORE_SHMCB, CBA_STORE_REDIS, CBA_STORE_MEMCACHE };
 
 struct cba_store;
 
@@ -48,9 +47,9 @@ apr_status_t cba_store_get(struct cba_store *store, server_rec *s, const unsigne
                            unsigned char *out, unsigned *len);
 
 /* until: seconds since 1970. APR_SUCCESS, also when it was left undone because the store is resting
- * or busy; APR_ENOSPC: too large; else as above. */
+ * or busy; APR_ENOSPC: no room for it; else as above. */
 apr_status_t cba_store_put(struct cba_store *store, server_rec *s, const unsigned char *key,
-                           int64_t until, const unsigned char *bytes, unsigned len);
+                           int64_t until, unsigned char *bytes, unsigned len);
 
 /* APR_SUCCESS, also when there was nothing or the store is resting or busy; else as above. */
 apr_status_t cba_store_remove(struct cba_store *store, server_rec *s, const unsigned char *key);
