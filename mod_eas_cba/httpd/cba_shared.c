@@ -149,9 +149,11 @@ static void complain_of_store(const struct cba_shared *shared, apr_status_t stat
     struct cba_result result = {""};
     char why[120];
 
+    if (APR_STATUS_IS_ENOSPC(status)) {
+        return; /* mod_socache_shmcb has said so */
+    }
     cba_result_set(&result, "%s", apr_strerror(status, why, sizeof why));
-    cba_shared_complain(shared, APR_STATUS_IS_ENOSPC(status) ? CBA_R_CACHE_STORE : CBA_R_CACHE_DOWN,
-                        &result);
+    cba_shared_complain(shared, CBA_R_CACHE_DOWN, &result);
 }
 
 /* CBA_R_OK: it serves. CBA_R_UNDECIDED: an ordinary miss. */
