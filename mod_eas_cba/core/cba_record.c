@@ -117,6 +117,7 @@ static void pass_account(struct stream *stream, struct cba_account *account)
     pass_i64(stream, &account->expires);
     pass_i64(stream, &account->created);
     pass_bool(stream, &account->computer);
+    pass_bool(stream, &account->protected_user);
     if (!account->sam[0] || !account->domain[0]) {
         stream->good = false;
     }

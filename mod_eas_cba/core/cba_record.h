@@ -21,7 +21,7 @@
 /* Content of the largest answer. */
 #define CBA_RECORD_ANSWER_MAX                                                                      \
     (2 + 2 * (1 + CBA_SID_BINARY_MAX + 2 + CBA_SAM_MAX + 2 + CBA_UPN_MAX + 2 + CBA_DOMAIN_MAX +    \
-              4 + 8 + 8 + 1 + 4))
+              4 + 8 + 8 + 1 + 1 + 4))
 
 enum cba_record_type {
     CBA_RECORD_ANSWER = 1, /* struct cba_answer, also that nobody was found */

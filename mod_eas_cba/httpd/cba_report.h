@@ -43,6 +43,9 @@ void cba_report_admitted(request_rec *r, struct cba_pass *pass);
  * process and reason, with the count of what was left out. Any thread. */
 void cba_report_often(const server_rec *s, enum cba_reason reason, const struct cba_result *result);
 
+/* Into the log: this account was let in by a weak mapping, and by which. */
+void cba_report_weak(request_rec *r, const struct cba_pass *pass);
+
 /* A line of the life cycle, about a server rather than a request. */
 void cba_report_server(const server_rec *s, enum cba_reason reason,
                        const struct cba_result *result);

@@ -23,7 +23,7 @@
 /* Every field of an account, by position and other than zero: one that is added does not compile
  * here until it is named, and does not compare until cba_record.c knows it. */
 static const struct cba_account full = {
-    SID, "alice", "alice@contoso.com", "contoso.com", 0x00010200, INT64_MAX, 1709208000, true,
+    SID, "alice", "alice@contoso.com", "contoso.com", 0x00010200, INT64_MAX, 1709208000, true, true,
 };
 static const struct cba_answer zero;
 
@@ -110,35 +110,35 @@ static void test_not_an_answer(void **state)
     static struct cba_answer answer;
     unsigned char out[CBA_RECORD_ANSWER_MAX + 1];
     size_t len, sid = 2, sam = sid + 1 + 28, upn = sam + 2 + 5, domain = upn + 2 + 17,
-                control = domain + 2 + 11, computer = control + 4 + 8 + 8, altsec = computer + 1;
+                control = domain + 2 + 11, computer = control + 4 + 8 + 8, altsec = computer + 2;
     const struct {
         size_t at;
         unsigned char byte;
     } wrong[] = {
-        {0, 0},            /* no account, and bytes of one */
-        {0, 2},            /* two, and bytes of one */
-        {0, 3},            /* more than there can be */
-        {0, 255},          /* the same */
-        {1, 1},            /* "there were more", with one account */
-        {1, 2},            /* no truth value */
-        {sid, 27},         /* a SID too short */
-        {sid, 29},         /* too long */
-        {sid, 0},          /* none */
-        {sid, 255},        /* longer than a SID is */
-        {sid + 1, 2},      /* of another revision */
-        {sam, 1},          /* a name longer than any */
-        {sam + 1, 0},      /* no name */
-        {sam + 2, 0},      /* a NUL in it */
-        {sam + 2, 0xff},   /* no UTF-8 */
-        {sam + 2, '\n'},   /* a control */
-        {upn, 0xff},       /* longer than the rest */
-        {upn + 2, 0},      /* a NUL */
-        {domain, 1},       /* longer than any */
-        {domain + 1, 0},   /* none */
-        {computer, 2},     /* no truth value */
-        {computer, 0xff},  /* the same */
-        {altsec, 0x80},    /* a form of altSecurityIdentities that there is not */
-        {altsec + 3, 0x40} /* the same */
+        {0, 0},               /* no account, and bytes of one */
+        {0, 2},               /* two, and bytes of one */
+        {0, 3},               /* more than there can be */
+        {0, 255},             /* the same */
+        {1, 1},               /* "there were more", with one account */
+        {1, 2},               /* no truth value */
+        {sid, 27},            /* a SID too short */
+        {sid, 29},            /* too long */
+        {sid, 0},             /* none */
+        {sid, 255},           /* longer than a SID is */
+        {sid + 1, 2},         /* of another revision */
+        {sam, 1},             /* a name longer than any */
+        {sam + 1, 0},         /* no name */
+        {sam + 2, 0},         /* a NUL in it */
+        {sam + 2, 0xff},      /* no UTF-8 */
+        {sam + 2, '\n'},      /* a control */
+        {upn, 0xff},          /* longer than the rest */
+        {upn + 2, 0},         /* a NUL */
+        {domain, 1},          /* longer than any */
+        {domain + 1, 0},      /* none */
+        {computer, 2},        /* no truth value */
+        {computer + 1, 0xff}, /* the same */
+        {altsec, 0x80},       /* a form of altSecurityIdentities that there is not */
+        {altsec + 3, 0x40}    /* the same */
     };
 
     (void)state;
