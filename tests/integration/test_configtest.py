@@ -7,6 +7,7 @@ right exit status. Needs no directory and no back end.
 """
 import dataclasses
 import grp
+import itertools
 import os
 import pwd
 import re
@@ -826,7 +827,7 @@ ONE, TWO = "0123456789abcdefABCDEF" * 2 + "0" * 20, "f" * 64
 
 
 def test_cache_with_what_it_needs(site):
-    site.load = lambda *names, load=site.load: load(*names, "socache_redis")
+    site.main = [site.load("socache_redis").strip()]
     site.vhost += [REDIS, CACHE_KEY]
     for text in (ONE, ONE + "\n", "# new\r\n%s\r\n\n# old\n%s\n" % (ONE, TWO)):
         put(site, "cache.key", 0o600, text, group="root")
@@ -838,7 +839,7 @@ def test_cache_with_what_it_needs(site):
 
 @pytest.mark.parametrize("name", ["redis", "memcache"])
 def test_cache_server_without_a_key(site, name):
-    site.load = lambda *names, load=site.load: load(*names, "socache_" + name)
+    site.main = [site.load("socache_" + name).strip()]
     line = REDIS.replace("redis", name)
     site.vhost += [line]
     check(site, Said("EAS0053", line, line, "EASCertAuthCacheKey"))
@@ -869,7 +870,7 @@ def test_shared_memory_not_loaded(site):
     (ONE + "0", "64 hexadecimal"), (ONE + " ", "64 hexadecimal"), ("x" + ONE[1:], "64 hexadecimal"),
     ("%s\n%s\n%s" % (ONE, TWO, TWO[::-1]), "more than two"), ("%s\n%s" % (TWO, TWO), "the same"),
     ("%s\n%s" % (TWO, TWO.upper()), "the same"), ("#" * 5000, "too long"),
-])
+], ids=itertools.count())
 def test_cache_key_malformed(site, text, wrong):
     site.vhost += [CACHE_KEY]
     put(site, "cache.key", 0o600, text)
