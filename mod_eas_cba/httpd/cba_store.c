@@ -2,16 +2,15 @@
 #include "cba_store.h"
 
 #include <dlfcn.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <ap_provider.h>
 #include <ap_socache.h>
 #include <apr_hash.h>
 #include <apr_strings.h>
 #include <util_mutex.h>
 
+#include "cba_call.h"
 #include "cba_deadline.h"
 #include "cba_report.h"
 #include "cba_value.h"
@@ -24,9 +23,6 @@
 #define REST_MS     5000                    /* how long a store is left alone that failed */
 #define CALL_MS     500                     /* how long a request waits for a server */
 #define LOCK_WAIT   apr_time_from_msec(100) /* for a copy in memory: who holds it longer has died */
-
-#define ERRANDS_MAX  64 /* threads of a process that may wait for one server */
-#define ERRAND_STACK (512 * 1024)
 
 struct cba_store {
     const ap_socache_provider_t *provider;
@@ -261,68 +257,19 @@ apr_status_t cba_store_child_init(struct cba_store *store, apr_pool_t *pchild)
 
 /* --- calls --- */
 
-enum operation { GET, PUT, REMOVE };
-
-/* One call of a provider. */
-struct call {
-    enum operation operation;
-    struct cba_store *store;
-    server_rec *server;
-    unsigned char key[CBA_STORE_KEY];
-    int64_t until;
-    unsigned char *bytes; /* to be stored, or room for what is found */
-    unsigned len;
-    apr_status_t status;
-};
-
-/* The same in a thread of its own, with memory of its own. */
-struct errand {
-    struct call call; /* bytes stand behind the struct */
-    pthread_mutex_t lock;
-    pthread_cond_t ended;
-    bool done, abandoned; /* by both: whoever comes second frees it */
-};
-
-static apr_status_t perform(const struct call *call, unsigned *len)
-{
-    const ap_socache_provider_t *provider = call->store->provider;
-    ap_socache_instance_t *instance = call->store->instance;
-    apr_status_t status = APR_ENOMEM;
-    apr_pool_t *pool; /* providers leave in it what they like */
-
-    if (apr_pool_create(&pool, NULL) != APR_SUCCESS) {
-        return status;
-    }
-    switch (call->operation) {
-    case GET:
-        status = provider->retrieve(instance, call->server, call->key, CBA_STORE_KEY, call->bytes,
-                                    len, pool);
-        break;
-    case PUT:
-        status = provider->store(instance, call->server, call->key, CBA_STORE_KEY,
-                                 apr_time_from_sec(call->until), call->bytes, *len, pool);
-        break;
-    case REMOVE:
-        status = provider->remove(instance, call->server, call->key, CBA_STORE_KEY, pool);
-        break;
-    }
-    apr_pool_destroy(pool);
-    return status;
-}
-
 /* In shared memory. retrieve needs the mutex, too: it takes out what has expired. A store does not
  * wait for it. */
-static void call_memory(struct call *call)
+static void call_memory(struct cba_store *store, struct cba_call *call)
 {
-    apr_global_mutex_t *mutex = call->store->mutex;
+    apr_global_mutex_t *mutex = store->mutex;
     apr_status_t locked;
 
     if (!mutex) {
-        call->status = perform(call, &call->len);
+        call->status = cba_call_make(call, &call->len);
         return;
     }
-    locked = call->operation == PUT ? apr_global_mutex_trylock(mutex)
-                                    : apr_global_mutex_timedlock(mutex, LOCK_WAIT);
+    locked = call->operation == CBA_CALL_PUT ? apr_global_mutex_trylock(mutex)
+                                             : apr_global_mutex_timedlock(mutex, LOCK_WAIT);
     if (APR_STATUS_IS_ENOTIMPL(locked)) {
         locked = apr_global_mutex_lock(mutex);
     }
@@ -330,125 +277,13 @@ static void call_memory(struct call *call)
         call->status = APR_NOTFOUND;
         return;
     }
-    call->status = perform(call, &call->len);
+    call->status = cba_call_make(call, &call->len);
     apr_global_mutex_unlock(mutex);
 }
 
 static bool is_answer(apr_status_t status)
 {
     return status == APR_SUCCESS || status == APR_NOTFOUND;
-}
-
-static void free_errand(struct errand *errand)
-{
-    pthread_cond_destroy(&errand->ended);
-    pthread_mutex_destroy(&errand->lock);
-    free(errand);
-}
-
-static void *run_errand(void *arg)
-{
-    struct errand *errand = arg;
-    struct cba_store *store = errand->call.store;
-    unsigned len = errand->call.len;
-    apr_status_t status = perform(&errand->call, &len);
-    bool abandoned;
-
-    pthread_mutex_lock(&errand->lock);
-    errand->call.status = status;
-    errand->call.len = len;
-    errand->done = true;
-    abandoned = errand->abandoned;
-    pthread_cond_signal(&errand->ended);
-    pthread_mutex_unlock(&errand->lock);
-    if (abandoned) {
-        if (is_answer(status)) {
-            atomic_store(&store->rest_until, 0); /* it is back */
-        }
-        free_errand(errand);
-    }
-    atomic_fetch_sub(&store->errands, 1);
-    return NULL;
-}
-
-static struct errand *make_errand(const struct call *call)
-{
-    struct errand *errand = malloc(sizeof *errand + call->len);
-    pthread_condattr_t attr;
-
-    if (!errand) {
-        return NULL;
-    }
-    memset(errand, 0, sizeof *errand);
-    errand->call = *call;
-    errand->call.bytes = (unsigned char *)(errand + 1);
-    if (call->operation == PUT) {
-        memcpy(errand->call.bytes, call->bytes, call->len);
-    }
-    if (pthread_condattr_init(&attr)) {
-        free(errand);
-        return NULL;
-    }
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_mutex_init(&errand->lock, NULL);
-    pthread_cond_init(&errand->ended, &attr);
-    pthread_condattr_destroy(&attr);
-    return errand;
-}
-
-static bool send_errand(struct errand *errand)
-{
-    pthread_attr_t attr;
-    pthread_t thread;
-    bool sent;
-
-    if (pthread_attr_init(&attr)) {
-        return false;
-    }
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attr, ERRAND_STACK);
-    sent = pthread_create(&thread, &attr, run_errand, errand) == 0;
-    pthread_attr_destroy(&attr);
-    return sent;
-}
-
-/* To a server. libaprutil's clients cannot be trusted with a time limit: that for memcached waits
- * without one, and that for Redis (apr-util 1.6.3) takes RedisTimeout's microseconds for seconds. So
- * the call is made in a thread that can be left behind; it ends when the server answers or TCP gives
- * up. Such a thread costs some 20 us, and a process cache stands before all of this. */
-static void call_server(struct call *call)
-{
-    const struct cba_deadline deadline = cba_deadline_in_ms(CALL_MS);
-    const struct timespec at = {(time_t)(deadline.at_ms / 1000),
-                                (long)(deadline.at_ms % 1000) * 1000000};
-    struct errand *errand = NULL;
-    bool done;
-
-    call->status = APR_NOTFOUND;
-    if (atomic_fetch_add(&call->store->errands, 1) < ERRANDS_MAX) {
-        errand = make_errand(call);
-    }
-    if (!errand || !send_errand(errand)) {
-        atomic_fetch_sub(&call->store->errands, 1);
-        if (errand) {
-            free_errand(errand);
-        }
-        return;
-    }
-    pthread_mutex_lock(&errand->lock);
-    while (!errand->done && pthread_cond_timedwait(&errand->ended, &errand->lock, &at) == 0) {
-    }
-    done = errand->done;
-    errand->abandoned = !done;
-    call->status = done ? errand->call.status : APR_TIMEUP;
-    if (done && call->operation == GET && call->status == APR_SUCCESS) {
-        call->len = errand->call.len;
-        memcpy(call->bytes, errand->call.bytes, call->len);
-    }
-    pthread_mutex_unlock(&errand->lock);
-    if (done) {
-        free_errand(errand);
-    }
 }
 
 /* May the store be asked? Of those who come when its rest is over one tries it, the others wait for
@@ -465,18 +300,33 @@ static bool is_awake(struct cba_store *store)
            atomic_compare_exchange_strong(&store->rest_until, &until, now + REST_MS);
 }
 
-static apr_status_t make_call(struct call *call)
+/* An answer came when nobody waited for it any more: the server is back. */
+static void hear_late(void *ctx, apr_status_t status)
 {
-    struct cba_store *store = call->store;
+    struct cba_store *store = ctx;
 
+    if (is_answer(status)) {
+        atomic_store(&store->rest_until, 0);
+    }
+}
+
+static apr_status_t make_call(struct cba_store *store, struct cba_call *call,
+                              const unsigned char *key)
+{
+    memcpy(call->key, key, CBA_STORE_KEY);
+    call->provider = store->provider;
+    call->instance = store->instance;
     if (!is_awake(store)) {
         return APR_NOTFOUND;
     }
     if (store->is_memory) {
-        call_memory(call);
+        call_memory(store, call);
         return call->status;
     }
-    call_server(call);
+    call->errands = &store->errands;
+    call->late = hear_late;
+    call->late_ctx = store;
+    cba_call_send(call, CALL_MS);
     atomic_store(&store->rest_until,
                  is_answer(call->status) ? 0 : cba_deadline_clock_ms() + REST_MS);
     return call->status;
@@ -487,11 +337,10 @@ static apr_status_t make_call(struct call *call)
 apr_status_t cba_store_get(struct cba_store *store, server_rec *s, const unsigned char *key,
                            unsigned char *out, unsigned *len)
 {
-    struct call call = {.operation = GET, .store = store, .server = s, .bytes = out, .len = *len};
+    struct cba_call call = {.operation = CBA_CALL_GET, .server = s, .bytes = out, .len = *len};
     apr_status_t status;
 
-    memcpy(call.key, key, CBA_STORE_KEY);
-    status = make_call(&call);
+    status = make_call(store, &call, key);
     *len = call.len;
     return status;
 }
@@ -499,21 +348,19 @@ apr_status_t cba_store_get(struct cba_store *store, server_rec *s, const unsigne
 apr_status_t cba_store_put(struct cba_store *store, server_rec *s, const unsigned char *key,
                            int64_t until, unsigned char *bytes, unsigned len)
 {
-    struct call call = {
-        .operation = PUT, .store = store, .server = s, .until = until, .bytes = bytes, .len = len};
+    struct cba_call call = {
+        .operation = CBA_CALL_PUT, .server = s, .until = until, .bytes = bytes, .len = len};
     apr_status_t status;
 
-    memcpy(call.key, key, CBA_STORE_KEY);
-    status = make_call(&call);
+    status = make_call(store, &call, key);
     return status == APR_NOTFOUND ? APR_SUCCESS : status;
 }
 
 apr_status_t cba_store_remove(struct cba_store *store, server_rec *s, const unsigned char *key)
 {
-    struct call call = {.operation = REMOVE, .store = store, .server = s};
+    struct cba_call call = {.operation = CBA_CALL_REMOVE, .server = s};
     apr_status_t status;
 
-    memcpy(call.key, key, CBA_STORE_KEY);
-    status = make_call(&call);
+    status = make_call(store, &call, key);
     return status == APR_NOTFOUND ? APR_SUCCESS : status;
 }
