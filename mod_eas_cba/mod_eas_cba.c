@@ -18,7 +18,9 @@
 #include "cba_private.h"
 #include "cba_proxy.h"
 #include "cba_report.h"
+#include "cba_shared.h"
 #include "cba_spool.h"
+#include "cba_store.h"
 
 static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 {
@@ -26,6 +28,7 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     (void)ptemp;
     /* Without mod_proxy nothing is proxied; check_config says so where a Location is protected. */
     cba_mod_proxy_attach(pconf, cba_proxy_scheme_handler);
+    cba_store_pre_config(pconf);
     return OK;
 }
 
@@ -49,6 +52,12 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         cba_spool_post_config(pconf) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    /* httpd reads its configuration twice at start; what is made the first time would be thrown
+     * away. */
+    if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG &&
+        cba_shared_post_config(pconf, ptemp, s) != APR_SUCCESS) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
     if (!cba_mod_proxy_is_ours()) {
         cba_report_server(s, CBA_R_WARN_MMN, NULL);
     }
@@ -64,6 +73,7 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
     if (!cba_mod_proxy_is_ours()) {
         cba_mod_proxy_end_reuse(s);
     }
+    cba_shared_child_init(pchild, s);
     cba_private_child_init(pchild);
     cba_gateway_child_init(pchild, s);
 }

@@ -39,6 +39,10 @@ void cba_report_request(request_rec *r, const struct cba_pass *pass);
 /* What an admitted request is known by: environment, r->user, ap_auth_type. */
 void cba_report_admitted(request_rec *r, struct cba_pass *pass);
 
+/* A line about a server that may come in thousands: at most one in CBA_REPORT_INTERVAL seconds per
+ * process and reason, with the count of what was left out. Any thread. */
+void cba_report_often(const server_rec *s, enum cba_reason reason, const struct cba_result *result);
+
 /* Into the log: this account was let in by a weak mapping, and by which. */
 void cba_report_weak(request_rec *r, const struct cba_pass *pass);
 

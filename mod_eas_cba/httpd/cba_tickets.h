@@ -18,7 +18,7 @@ struct cba_srv_conf;
 struct cba_tickets *cba_tickets_create(apr_pool_t *pchild, const struct cba_srv_conf *conf,
                                        struct cba_service *service);
 
-/* A ticket for the account to the SPN. *source is "process" or "kdc". CBA_R_OK with a reference in
+/* A ticket for the account to the SPN. *source is "process", "shared" or "kdc". CBA_R_OK with a reference in
  * *out, or KRB_*, LIFE_*. */
 enum cba_reason cba_tickets_get(struct cba_tickets *tickets, const struct cba_account *account,
                                 const char *spn, struct cba_ticket **out, const char **source,

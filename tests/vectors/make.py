@@ -5,7 +5,7 @@
     tests/vectors/make.py [NAME...]
 
 With names only those certificates are made again; "ntauth" stands for the authorities and what they
-issued, "pac" for the PAC buffers. Beside the certificates of NAMES altsec/NAME.txt lists what
+issued, "pac" for the PAC buffers, "record" for contents of records in the shared cache. Beside the certificates of NAMES altsec/NAME.txt lists what
 altSecurityIdentities can say about each.
 They are committed, so that the unit tests need neither, and so that what parses them was not written
 together with what made them. Private keys are thrown away. Needs
@@ -15,6 +15,7 @@ openssl 3.0 and python3-samba.
 import hashlib
 import pathlib
 import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -681,11 +682,37 @@ def pac_buffers():
         (HERE / "pac" / (name + ".bin")).write_bytes(content)
 
 
+def record_text(text):
+    return struct.pack(">H", len(text.encode())) + text.encode()
+
+
+def record_account(altsec, upn="alice@contoso.com", expires=2 ** 63 - 1, computer=True):
+    """An account as core/cba_record.c writes it: big-endian, texts and the SID behind lengths."""
+    revision, authority, *subs = [int(part) for part in SID.split("-")[1:]]
+    sid = struct.pack("<BB6s%dI" % len(subs), revision, len(subs), authority.to_bytes(6, "big"), *subs)
+    return (bytes([len(sid)]) + sid + record_text("alice") + record_text(upn)
+            + record_text("contoso.com")
+            + struct.pack(">Iqq??I", 0x00010200, expires, 1709208000, computer, True, altsec))
+
+
+def records():
+    """Contents of records of the shared cache: number of accounts, are there more, the accounts."""
+    files = {
+        "nobody": b"\0\0",
+        "account": b"\1\0" + record_account(2),
+        "two": b"\2\1" + record_account(2) + record_account(4, "", -1, False),
+    }
+    for name, content in files.items():
+        (HERE / "record" / (name + ".bin")).write_bytes(content)
+
+
 if __name__ == "__main__":
-    for kind in ("altsec", "cert", "ntauth", "pac"):
+    for kind in ("altsec", "cert", "ntauth", "pac", "record"):
         (HERE / kind).mkdir(exist_ok=True)
     certificates()
     if wanted("ntauth"):
         authorities()
+    if wanted("record"):
+        records()
     if wanted("pac"):
         pac_buffers()
