@@ -14,6 +14,7 @@
 #include "cba_conf_check.h"
 #include "cba_gate.h"
 #include "cba_gateway.h"
+#include "cba_hold.h"
 #include "cba_proxy.h"
 #include "cba_report.h"
 #include "cba_spool.h"
@@ -44,7 +45,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         return OK;
     }
     if (cba_conf_spool_prepare(ptemp, s) != APR_SUCCESS ||
-        cba_spool_post_config(pconf) != APR_SUCCESS) {
+        cba_spool_post_config(pconf) != APR_SUCCESS || cba_hold_post_config(pconf) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     if (!cba_mod_proxy_is_ours()) {
@@ -99,6 +100,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_handler(cba_proxy_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
 
     cba_answer_register();
+    cba_hold_register();
     cba_spool_register();
     cba_proxy_register();
 }

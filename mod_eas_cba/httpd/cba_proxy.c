@@ -10,6 +10,7 @@
 #include "cba_conf.h"
 #include "cba_gate.h"
 #include "cba_gateway.h"
+#include "cba_hold.h"
 #include "cba_private.h"
 #include "cba_report.h"
 #include "cba_spool.h"
@@ -37,9 +38,15 @@ static bool is_proxied(const request_rec *r)
 int cba_proxy_handler(request_rec *r)
 {
     const struct cba_dir_conf *dir = cba_conf_dir(r);
-    int64_t limit = cba_dir_read_limit(dir);
-    bool small = cba_dir_protocol(dir) == CBA_PROTOCOL_AUTODISCOVER && limit > CBA_DISCOVERY_MAX;
     const struct cba_srv_conf *srv = cba_conf_srv(r->server);
+    struct cba_spool_rule rule = {
+        .limit = cba_dir_read_limit(dir),
+        .memory = cba_dir_read_memory(dir),
+        .total = cba_srv_spool_total(srv),
+        .dir = cba_conf_spool_path(r->pool, srv),
+    };
+    bool small =
+        cba_dir_protocol(dir) == CBA_PROTOCOL_AUTODISCOVER && rule.limit > CBA_DISCOVERY_MAX;
     struct cba_result result = {""};
     struct cba_pass *pass;
     enum cba_reason reason;
@@ -52,12 +59,18 @@ int cba_proxy_handler(request_rec *r)
     if (!pass) {
         return cba_report_refusal(r, NULL, CBA_R_REQ_UNDECIDED, NULL);
     }
+    reason = cba_hold_take(r, &pass->decision.account.sid, cba_dir_account_requests(dir),
+                           cba_dir_account_spool(dir), &rule.hold);
+    if (reason == CBA_R_REQ_ACCOUNT_UNCOUNTED) {
+        cba_report_passed(r, pass, reason);
+    } else if (reason != CBA_R_OK) {
+        return cba_report_refusal(r, pass, reason, NULL);
+    }
     /* What is there again by now is the administrator's (RequestHeader) and stays; what reading the
      * body adds comes from the phone's trailers (MergeTrailers). */
     own = cba_gate_take_claims(r);
-    reason = cba_spool_read(r, small ? CBA_DISCOVERY_MAX : limit, cba_dir_read_memory(dir),
-                            cba_conf_spool_path(r->pool, srv), cba_srv_spool_total(srv),
-                            &pass->spool, &result);
+    rule.limit = small ? CBA_DISCOVERY_MAX : rule.limit;
+    reason = cba_spool_read(r, &rule, &pass->spool, &result);
     if (small && (reason == CBA_R_REQ_ANNOUNCED || reason == CBA_R_REQ_GREW)) {
         reason = CBA_R_REQ_AUTODISCOVER_SIZE;
     }

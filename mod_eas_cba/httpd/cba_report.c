@@ -82,7 +82,7 @@ static void log_refusal(request_rec *r, const struct cba_pass *pass, enum cba_re
     if (!APLOG_R_IS_LEVEL(r, httpd_level(info->level))) {
         return;
     }
-    if (info->status == HTTP_SERVICE_UNAVAILABLE) {
+    if (info->status == HTTP_SERVICE_UNAVAILABLE || !info->status) {
         if (!outage_is_due(reason, &suppressed)) {
             return;
         }
@@ -135,6 +135,11 @@ int cba_report_refusal(request_rec *r, struct cba_pass *pass, enum cba_reason re
         }
     }
     return info->status;
+}
+
+void cba_report_passed(request_rec *r, const struct cba_pass *pass, enum cba_reason reason)
+{
+    log_refusal(r, pass, reason, NULL);
 }
 
 static void log_remark(request_rec *r, const struct cba_decision *decision)
