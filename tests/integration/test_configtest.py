@@ -398,6 +398,7 @@ def test_neither_proxy_nor_tls_loaded(site):
 @pytest.mark.parametrize("line", [
     "EASCertAuth  Off", "EASCertAuthMap  SID", "EASCertAuthStrongMapping  On",
     "EASCertAuthEKU  1.2.3", "EASCertAuthReadAhead  1M", "EASCertAuthProtocol  Any",
+    "EASCertAuthAccountLimit  requests=5",
     "EASCertAuthCommands  Sync", "EASCertAuthUserMatch  On", "EASCertAuthNTAuth  Off"])
 def test_location_directive_refused_elsewhere(site, where, opening, line):
     getattr(site, where).extend([opening, line, "</" + opening[1:].split(" ")[0] + ">"])
@@ -827,6 +828,12 @@ def test_chroot(site):
     ("inside", "EASCertAuthReadAhead 0", "at least 1"),
     ("inside", "EASCertAuthReadAhead 10M 0", "at least 1"),
     ("inside", "EASCertAuthReadAhead 10X", "like 10M"),
+    ("inside", "EASCertAuthAccountLimit requests=0", "requests=N"),
+    ("inside", "EASCertAuthAccountLimit requests=1000001", "requests=N"),
+    ("inside", "EASCertAuthAccountLimit requests=20 spool=0", "spool=BYTES"),
+    ("inside", "EASCertAuthAccountLimit spool=x", "spool=BYTES"),
+    ("inside", "EASCertAuthAccountLimit 20", "requests=N"),
+    ("inside", "EASCertAuthAccountLimit pings=20", "requests=N"),
     ("inside", "EASCertAuthProtocol EWS", "ActiveSync, Autodiscover or Any"),
     ("inside", "EASCertAuthProtocol Any Lax", "Enforce or Log"),
     ("inside", "EASCertAuthProtocol Log", "ActiveSync, Autodiscover or Any"),

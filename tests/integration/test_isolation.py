@@ -95,7 +95,8 @@ def test_many_users_at_once(towards_keeper, keeper, phone, mpm):
 
 
 def test_http2_streams_in_parallel(towards_keeper, keeper, phone):
-    towards_keeper(modules=["http2"], vhost="Protocols h2 http/1.1")
+    towards_keeper(modules=["http2"], vhost="Protocols h2 http/1.1",
+                   location="EASCertAuthAccountLimit requests=50")
     paths = [dict(method="POST", path="/Microsoft-Server-ActiveSync?Cmd=Sync", body=b"x" * 1000)
              for _ in range(40)]
     for user in ("alice", "bob"):
