@@ -11,21 +11,15 @@ import itertools
 
 import pytest
 
-from lab.faulty import CHUNKED, FINE, NONE, REFUSED, Fault, Faulty
+from lab.faulty import CHUNKED, FINE, NONE, Fault, Faulty
 from lab.phone import PATH
 from lab.process import wait_until
-from shared import (  # noqa: F401
-    bare, cards, logged, name_of, phone, place, site, standing)
-from test_body import content, head, spooled
+from shared import bare, cards, logged, phone, place, site, standing  # noqa: F401
+from test_body import MIB, content, spooled
 
 FAULTY = "https://cas5.contoso.test"
 SITE = {"target": FAULTY + " timeout=1 connectiontimeout=1",
-        "location": "EASCertAuthAccountLimit requests=100",
-        "after": place("/healthy", "EASCertAuthAccountLimit requests=100")
-        + ["<Proxy balancer://mixed>",
-           "  BalancerMember %s timeout=3600 retry=0 lbset=0" % FAULTY,
-           "  BalancerMember https://cas1.contoso.test timeout=3600 lbset=1", "</Proxy>"]
-        + place("/mixed", "EASCertAuthAccountLimit requests=100", target="balancer://mixed")}
+        "after": place("/healthy")}
 USERS = ("alice", "bob")
 BODY = content(100_000)         # on disk at the gateway
 _marks = itertools.count(1)
@@ -39,12 +33,14 @@ def server(bench):
 
 
 @pytest.fixture
-def faulty(server, site):
+def faulty(request, server):
     """The back end without a fault; in the end nothing of it may be left at the gateway."""
     server.reset()
     yield server
     wait_until(lambda: server.open() == 0, "the end of the connections to the back end")
-    wait_until(lambda: not spooled(site, site.folder + "/run/eas_cba"), "the end of the files")
+    if "site" in request.fixturenames:
+        spool = request.getfixturevalue("site").folder + "/run/eas_cba"
+        wait_until(lambda: not spooled(request.getfixturevalue("site"), spool), "end of the files")
 
 
 def send(connection, path=PATH, body=BODY):
@@ -99,16 +95,26 @@ NO_ANSWER = {
 
 
 @pytest.mark.parametrize("case", NO_ANSWER)
-def test_no_answer(site, faulty, phone, expect, case):
+@pytest.mark.eas("EAS0706")
+def test_no_answer(site, faulty, phone, case):
     faulty.reset(NO_ANSWER[case])
     answers = load(phone, healthy=4)
-    print(case, [(a.status, a.error) for _, a in answers], site.numbers())
-    expect("EAS0706")
     for _, answer in answers:
         assert answer.status == 502 and answer.error == "", str(answer)
         bare(answer)
     sent_once(faulty, answers)
     logged(site, 8, status="502", EAS_REASON="EAS0706")
+
+
+@pytest.mark.parametrize("case", [case for case in NO_ANSWER if "closes" in case])
+@pytest.mark.eas("EAS0706")
+def test_no_answer_on_a_kept_connection(site, faulty, phone, case):
+    """Not even one that served a request before is reason enough to send another one twice."""
+    faulty.reset(NO_ANSWER[case], script=[NONE])
+    answers = load(phone, count=4)
+    assert [answer.status for _, answer in answers] == [200, 502, 200, 502] * 4
+    sent_once(faulty, answers)
+    assert len({one.connection for one in faulty.seen}) == 8
 
 
 # ---- an answer that does not end -----------------------------------------------------------------
@@ -125,7 +131,6 @@ def test_half_an_answer(site, faulty, phone, case, then):
     """The phone has the status already: what it must see is that the rest is missing."""
     faulty.reset(Fault(HALF[case], then))
     answers = load(phone, count=1, healthy=4)
-    print(case, [(a.status, a.error) for _, a in answers], site.numbers())
     for _, answer in answers:
         assert answer.error, str(answer)
     sent_once(faulty, answers)
@@ -159,8 +164,47 @@ def test_odd_answer(site, faulty, phone, case, then):
     sent, status, fields, body = ODD[case]
     faulty.reset(Fault(sent, then))
     answers = load(phone, healthy=2)
-    print(case, [(a.status, a.error) for _, a in answers], site.numbers())
     for _, answer in answers:
         assert (answer.status, answer.body, answer.error) == (status, body, ""), str(answer)
         assert {name: answer.headers.get(name) for name in fields} == fields
     sent_once(faulty, answers)
+
+
+# ---- a request that did not leave whole ----------------------------------------------------------
+
+@pytest.mark.parametrize("read", [0.0, 0.5])
+def test_mail_goes_to_the_second_member(gateway, faulty, phone, cas1, read):
+    """The first one closes while the body is being sent, so it cannot have taken the mail."""
+    faulty.reset(Fault(b"", "close", read))
+    both = gateway(port=8443, backends=["cas5 lbset=0", "cas1 lbset=1"])
+    body = content(10 * MIB)
+    with phone("alice", both).connect() as connection:
+        for attempts in ("2", "1"):         # then the first member is known to be bad
+            _, answer = send(connection, body=body)
+            assert answer.user == "alice@CONTOSO.TEST", str(answer)
+            last = cas1.requests()[-1]
+            assert (last["length"], last["sha256"]) == (len(body), hashlib.sha256(body).hexdigest())
+            assert logged(both, status="200", EAS_ATTEMPTS=attempts)
+    assert len(faulty.seen) == 1 and not faulty.seen[0].complete
+    assert not spooled(both, both.folder + "/run/eas_cba")
+
+
+@pytest.mark.eas("EAS0706")
+def test_mail_that_the_first_member_may_have_taken_is_not_sent_again(gateway, faulty, phone, cas1):
+    """It had the whole of it before it closed."""
+    faulty.reset(Fault(b""))
+    both = gateway(port=8443, backends=["cas5 lbset=0", "cas1 lbset=1"])
+    with phone("alice", both).connect() as connection:
+        mark, answer = send(connection, body=content(10 * MIB))
+        assert answer.status == 502
+    assert faulty.times("X-Mark") == {mark: 1} and cas1.requests() == []
+
+
+@pytest.mark.parametrize("read", [0.0, 0.5])
+def test_body_that_a_single_back_end_does_not_take(site, faulty, phone, expect, read):
+    expect("EAS0706")
+    faulty.reset(Fault(b"", "close", read))
+    with phone("alice").connect() as connection:
+        mark, answer = send(connection, body=content(10 * MIB))
+        assert answer.status == 502, str(answer)
+    assert faulty.times("X-Mark") == {mark: 1}
