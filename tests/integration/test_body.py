@@ -547,6 +547,7 @@ def test_bomb_that_the_filter_lets_through(gateway, phone, refused, tiny, framin
         port=8443, modules=["deflate"], processes=1, server="EASCertAuthSpool " + tiny,
         location=["SetInputFilter DEFLATE", "DeflateInflateRatioLimit 100000",
                   "EASCertAuthReadAhead 500K 1000"]))
+    server.mark()
     before = resident(server)
     body = gzip.compress(bytes(100 * MIB), 9)
     refused(phone("alice", server).request("POST", PATH, body, ZIPPED, **framing), "EAS0205", 413,
