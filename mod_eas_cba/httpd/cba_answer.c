@@ -37,7 +37,6 @@ static apr_status_t watch_answer(ap_filter_t *f, apr_bucket_brigade *bb)
 
     if (!watch->seen) {
         watch->seen = true;
-        cba_answer_end(r, watch); /* MaxKeepAliveRequests is looked at below */
         watch->reason = r->status == HTTP_UNAUTHORIZED ? CBA_R_BACK_CHALLENGE
                         : r->status == HTTP_PROXY_AUTHENTICATION_REQUIRED
                             ? CBA_R_BACK_PROXY_CHALLENGE
@@ -65,18 +64,10 @@ void cba_answer_watch(request_rec *r, struct cba_answer_watch *watch)
 {
     watch->seen = false;
     watch->reason = CBA_R_OK;
-    watch->keepalives = r->connection->keepalives;
-    r->connection->keepalives = 0;
     if (!watch->filtering) {
         ap_add_output_filter_handle(answer_filter, watch, r, r->connection);
         watch->filtering = true;
     }
-}
-
-void cba_answer_end(request_rec *r, struct cba_answer_watch *watch)
-{
-    r->connection->keepalives += watch->keepalives;
-    watch->keepalives = 0;
 }
 
 void cba_answer_forget(request_rec *r, const struct cba_answer_watch *watch)

@@ -18,17 +18,10 @@ struct cba_answer_watch {
     bool seen;              /* the first part of an answer has come */
     enum cba_reason reason; /* CBA_R_OK, or why this answer is withheld */
     bool filtering;         /* the filter is in the chain */
-    int keepalives;         /* of the client connection, while they are kept from mod_proxy_http */
 };
 
-/* Before an attempt: start anew. watch lives in r->pool. Until the answer comes, the client
- * connection looks as if this were its first request: where there were others mod_proxy_http closes
- * it without an answer when the back end breaks off, for a browser to send the request once more.
- * What becomes of a mail is not left to that. */
+/* Before an attempt: start anew. watch lives in r->pool. */
 void cba_answer_watch(request_rec *r, struct cba_answer_watch *watch);
-
-/* After an attempt. */
-void cba_answer_end(request_rec *r, struct cba_answer_watch *watch);
 
 /* After an attempt whose answer was withheld: nothing of it stays in r. */
 void cba_answer_forget(request_rec *r, const struct cba_answer_watch *watch);

@@ -174,7 +174,6 @@ static int run(request_rec *r, struct cba_pass *pass, struct cba_attempt *attemp
     status = cba_mod_proxy_run(r, worker, conf, url, proxyname, proxyport);
     handshaking = NULL;
     pass->attempt = NULL;
-    cba_answer_end(r, &pass->answer);
     return status;
 }
 
@@ -207,15 +206,6 @@ static enum cba_reason judge(const struct cba_pass *pass, const struct cba_attem
     default:
         return is_stranger(attempt) ? CBA_R_BACK_UNVERIFIED : CBA_R_OK;
     }
-}
-
-/* A member of a balancer broke off before it had the whole body: whatever it does with the
- * beginning, it did not take the request (RFC 9112 8), and the next member may. mod_proxy goes on
- * to it after 503 only. */
-static bool may_go_to_the_next(request_rec *r, const struct cba_pass *pass, int status)
-{
-    return status == HTTP_BAD_GATEWAY && !pass->answer.seen && cba_spool_is_unread(pass->spool) &&
-           apr_table_get(r->subprocess_env, "BALANCER_NAME");
 }
 
 int cba_proxy_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_conf *conf,
@@ -270,9 +260,6 @@ int cba_proxy_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_
     if (reason != CBA_R_OK) {
         cba_answer_forget(r, &pass->answer);
         return refuse(r, pass, reason, NULL);
-    }
-    if (may_go_to_the_next(r, pass, status)) {
-        return HTTP_SERVICE_UNAVAILABLE;
     }
     /* What is left of 500 is a name that does not resolve or a handshake that was not finished: as
      * good as a back end that does not answer, and the next member may. */

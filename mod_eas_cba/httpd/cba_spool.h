@@ -38,7 +38,4 @@ enum cba_reason cba_spool_read(request_rec *r, const struct cba_spool_rule *rule
 /* Start over: the next reader gets the body from its first byte. */
 void cba_spool_rewind(struct cba_spool *spool);
 
-/* Has a part of the body never been read since? Then no back end can have had all of it. */
-bool cba_spool_is_unread(const struct cba_spool *spool);
-
 #endif
