@@ -16,6 +16,7 @@
 #define ANSWERS_MAX     8192 /* accounts whose facts a process remembers */
 #define ISSUERS_MAX     8192 /* certificates whose issuer a process remembers */
 #define TICKETS_MAX     8192 /* tickets that a process remembers */
+#define REFUSALS_MAX    8192 /* accounts whose fresh ticket a back end refused */
 #define CONNECTIONS_MAX 16   /* connections of a process to the directory */
 #define TICKET_MARGIN                                                                              \
     300 /* seconds before its end in which a ticket is not used any more: the clock skew that      \
@@ -26,7 +27,7 @@ struct cba_gateway {
     struct cba_service *service;
     struct cba_directory *directory;
     struct cba_ntauth_keeper *ntauth;
-    struct cba_cache *answers, *issuers, *tickets;
+    struct cba_cache *answers, *issuers, *tickets, *refusals;
     const char *scope; /* what else a remembered answer depends on: servers, base, principal */
 };
 
@@ -217,6 +218,21 @@ static void remember_ticket(struct cba_gateway *gateway, const unsigned char *ke
     }
 }
 
+/* The SID says whose ticket it is, the name which name it bears: after a renaming neither alone
+ * would do. */
+static bool ticket_key(const struct cba_gateway *gateway, const char *type,
+                       const struct cba_account *account, const char *spn,
+                       unsigned char key[CBA_CACHE_KEY])
+{
+    const struct cba_span parts[] = {
+        cba_span_str(type),         cba_span_of(account->sid.binary, account->sid.len),
+        cba_span_str(account->sam), cba_span_str(account->domain),
+        cba_span_str(spn),          cba_span_str(cba_service_principal(gateway->service)),
+    };
+
+    return digest_key(parts, sizeof parts / sizeof *parts, key);
+}
+
 enum cba_reason cba_gateway_ticket(struct cba_gateway *gateway, const struct cba_account *account,
                                    const char *spn, struct cba_ticket **out, const char **source,
                                    struct cba_result *result)
@@ -230,18 +246,8 @@ enum cba_reason cba_gateway_ticket(struct cba_gateway *gateway, const struct cba
     if (!gateway) {
         return CBA_R_LIFE_GATEWAY;
     }
-    {
-        /* The SID says whose ticket it is, the name which name it bears: after a renaming neither
-         * alone would do. */
-        const struct cba_span parts[] = {
-            cba_span_str("ticket"),     cba_span_of(account->sid.binary, account->sid.len),
-            cba_span_str(account->sam), cba_span_str(account->domain),
-            cba_span_str(spn),          cba_span_str(cba_service_principal(gateway->service)),
-        };
-
-        if (!digest_key(parts, sizeof parts / sizeof *parts, key)) {
-            return CBA_R_LIFE_MEMORY;
-        }
+    if (!ticket_key(gateway, "ticket", account, spn, key)) {
+        return CBA_R_LIFE_MEMORY;
     }
     *source = "process";
     if (cba_cache_get(gateway->tickets, key, apr_time_sec(apr_time_now()), take_ticket, out)) {
@@ -258,6 +264,45 @@ enum cba_reason cba_gateway_ticket(struct cba_gateway *gateway, const struct cba
     remember_ticket(gateway, key, work.ticket);
     *out = work.ticket;
     return CBA_R_OK;
+}
+
+/* Refusals: that they were is all that is known of them. */
+
+static void take_nothing(void *value, void *ctx)
+{
+    (void)value;
+    (void)ctx;
+}
+
+static void discard_nothing(void *value)
+{
+    (void)value;
+}
+
+bool cba_gateway_renew(struct cba_gateway *gateway, const struct cba_account *account,
+                       const char *spn, const struct cba_ticket *refused)
+{
+    int64_t now = apr_time_sec(apr_time_now());
+    unsigned char key[CBA_CACHE_KEY];
+
+    if (!ticket_key(gateway, "refusal", account, spn, key) ||
+        cba_cache_get(gateway->refusals, key, now, take_nothing, NULL) ||
+        !ticket_key(gateway, "ticket", account, spn, key)) {
+        return false;
+    }
+    cba_cache_drop(gateway->tickets, key, refused);
+    return true;
+}
+
+void cba_gateway_refused(struct cba_gateway *gateway, const struct cba_account *account,
+                         const char *spn)
+{
+    int64_t until = apr_time_sec(apr_time_now()) + cba_srv_ttl_negative(gateway->conf);
+    unsigned char key[CBA_CACHE_KEY];
+
+    if (ticket_key(gateway, "refusal", account, spn, key)) {
+        cba_cache_put(gateway->refusals, key, until, NULL);
+    }
 }
 
 /* Life cycle */
@@ -313,7 +358,9 @@ enum cba_reason cba_gateway_create(apr_pool_t *pchild, const server_rec *server,
     gateway->answers = cba_cache_create(pchild, ANSWERS_MAX, free);
     gateway->issuers = cba_cache_create(pchild, ISSUERS_MAX, free);
     gateway->tickets = cba_cache_create(pchild, TICKETS_MAX, discard_ticket);
-    if (!gateway->ntauth || !gateway->answers || !gateway->issuers || !gateway->tickets) {
+    gateway->refusals = cba_cache_create(pchild, REFUSALS_MAX, discard_nothing);
+    if (!gateway->ntauth || !gateway->answers || !gateway->issuers || !gateway->tickets ||
+        !gateway->refusals) {
         return CBA_R_LIFE_MEMORY;
     }
     gateway->scope = scope_of(pchild, gateway, servers);

@@ -42,4 +42,13 @@ enum cba_reason cba_gateway_ticket(struct cba_gateway *gateway, const struct cba
                                    const char *spn, struct cba_ticket **out, const char **source,
                                    struct cba_result *result);
 
+/* A back end answered 401 to a token of this ticket. True: the ticket is forgotten, unless another
+ * has taken its place by now, and the next cba_gateway_ticket() yields a fresh one. False: the back
+ * end refused a fresh one not long ago, and the KDC is not to be asked for another. */
+bool cba_gateway_renew(struct cba_gateway *gateway, const struct cba_account *account,
+                       const char *spn, const struct cba_ticket *refused);
+/* It refused the fresh one as well: remembered for EASCertAuthCacheTTL negative=. */
+void cba_gateway_refused(struct cba_gateway *gateway, const struct cba_account *account,
+                         const char *spn);
+
 #endif
