@@ -175,19 +175,16 @@ static apr_status_t write_request(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     apr_status_t rv = APR_SUCCESS;
 
-    if (!running) {
+    /* Metadata alone is no part of a request: a connection is being closed. */
+    if (!running || APR_BRIGADE_EMPTY(bb) || APR_BUCKET_IS_METADATA(APR_BRIGADE_FIRST(bb))) {
         return ap_pass_brigade(f->next, bb);
     }
-    /* Metadata alone is not a request: a connection that was found dead is being closed. */
-    if (!running->began && !APR_BRIGADE_EMPTY(bb) &&
-        !APR_BUCKET_IS_METADATA(APR_BRIGADE_FIRST(bb))) {
+    if (!running->began) {
         rv = write_head(f, bb);
     }
     if (rv == APR_SUCCESS) {
         rv = ap_pass_brigade(f->next, bb);
-    }
-    if (rv != APR_SUCCESS && running->began) {
-        running->broken = true;
+        running->broken = rv != APR_SUCCESS;
     }
     return rv;
 }
@@ -233,8 +230,8 @@ static void judge_unanswered(const struct run *run, const struct cba_pass *pass,
         refuse(attempt, CBA_R_BACK_EDGE);
     } else if (pass->answer.reason != CBA_R_OK) {
         refuse(attempt, pass->answer.reason);
-    } else if (status == HTTP_INTERNAL_SERVER_ERROR || status == HTTP_SERVICE_UNAVAILABLE) {
-        /* mod_proxy would mark the member or send the request to the next one: never twice. */
+    } else if (status >= HTTP_BAD_REQUEST && status != HTTP_GATEWAY_TIME_OUT) {
+        /* After 500 and 503 mod_proxy would send it to the next member: nothing is sent twice. */
         refuse(attempt, CBA_R_BACK_FAILED);
     }
 }

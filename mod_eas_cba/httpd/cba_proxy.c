@@ -138,7 +138,7 @@ static enum cba_reason deliver(request_rec *r, struct cba_pass *pass,
             } else if (!cba_gateway_renew(gateway, account, target->spn, ticket)) {
                 reason = CBA_R_BACK_STILL_REFUSES;
             } else {
-                renewed = again = !r->connection->aborted;
+                renewed = again = true;
             }
             break;
         case CBA_OUTCOME_UNSENT:
@@ -151,6 +151,7 @@ static enum cba_reason deliver(request_rec *r, struct cba_pass *pass,
             break;
         }
         cba_ticket_unref(ticket);
+        again = again && !r->connection->aborted;
     }
     return reason;
 }
