@@ -51,6 +51,18 @@ enum cba_reason cba_gateway_ticket(struct cba_gateway *gateway, const struct cba
                    : CBA_R_LIFE_GATEWAY;
 }
 
+bool cba_gateway_renew(struct cba_gateway *gateway, const struct cba_account *account,
+                       const char *spn, const struct cba_ticket *refused)
+{
+    return cba_tickets_renew(gateway->tickets, account, spn, refused);
+}
+
+void cba_gateway_refused(struct cba_gateway *gateway, const struct cba_account *account,
+                         const char *spn)
+{
+    cba_tickets_refused(gateway->tickets, account, spn);
+}
+
 static apr_status_t end_service(void *service)
 {
     cba_service_destroy(service);

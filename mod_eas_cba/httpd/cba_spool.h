@@ -38,4 +38,7 @@ enum cba_reason cba_spool_read(request_rec *r, const struct cba_spool_rule *rule
 /* Start over: the next reader gets the body from its first byte. */
 void cba_spool_rewind(struct cba_spool *spool);
 
+/* Has the reader had the last byte since then? */
+bool cba_spool_is_given(const struct cba_spool *spool);
+
 #endif
