@@ -11,7 +11,7 @@ import itertools
 
 import pytest
 
-from lab.faulty import CHUNKED, FINE, NONE, Fault, Faulty
+from lab.faulty import CHUNKED, FINE, NONE, REFUSED, Fault, Faulty
 from lab.phone import PATH
 from lab.process import wait_until
 from shared import bare, cards, logged, phone, place, site, standing  # noqa: F401
@@ -39,8 +39,11 @@ def faulty(request, server):
     yield server
     wait_until(lambda: server.open() == 0, "the end of the connections to the back end")
     if "site" in request.fixturenames:
-        spool = request.getfixturevalue("site").folder + "/run/eas_cba"
-        wait_until(lambda: not spooled(request.getfixturevalue("site"), spool), "end of the files")
+        no_file_stays(request.getfixturevalue("site"))
+
+
+def no_file_stays(gateway):
+    wait_until(lambda: not spooled(gateway, gateway.folder + "/run/eas_cba"), "end of the files")
 
 
 def send(connection, path=PATH, body=BODY):
@@ -107,14 +110,16 @@ def test_no_answer(site, faulty, phone, case):
 
 
 @pytest.mark.parametrize("case", [case for case in NO_ANSWER if "closes" in case])
-@pytest.mark.eas("EAS0706")
-def test_no_answer_on_a_kept_connection(site, faulty, phone, case):
+def test_no_answer_on_a_kept_connection(site, faulty, phone, expect, case):
     """Not even one that served a request before is reason enough to send another one twice."""
+    number = "EAS0706" if case == "closes-in-headers" else "EAS0713"
+    expect(number)
     faulty.reset(NO_ANSWER[case], script=[NONE])
     answers = load(phone, count=4)
     assert [answer.status for _, answer in answers] == [200, 502, 200, 502] * 4
     sent_once(faulty, answers)
     assert len({one.connection for one in faulty.seen}) == 8
+    assert set(site.numbers()) == {number}
 
 
 # ---- an answer that does not end -----------------------------------------------------------------
@@ -200,11 +205,76 @@ def test_mail_that_the_first_member_may_have_taken_is_not_sent_again(gateway, fa
     assert faulty.times("X-Mark") == {mark: 1} and cas1.requests() == []
 
 
-@pytest.mark.parametrize("read", [0.0, 0.5])
-def test_body_that_a_single_back_end_does_not_take(site, faulty, phone, expect, read):
-    expect("EAS0706")
-    faulty.reset(Fault(b"", "close", read))
-    with phone("alice").connect() as connection:
-        mark, answer = send(connection, body=content(10 * MIB))
-        assert answer.status == 502, str(answer)
-    assert faulty.times("X-Mark") == {mark: 1}
+@pytest.mark.eas("EAS0714")
+def test_body_that_a_single_back_end_does_not_take(site, faulty, phone):
+    for read in (0.0, 0.5):
+        faulty.reset(Fault(b"", "close", read))
+        with phone("alice").connect() as connection:
+            mark, answer = send(connection, body=content(10 * MIB))
+            assert answer.status == 503 and "Retry-After" in answer.headers, str(answer)
+        assert faulty.times("X-Mark") == {mark: 1}
+    logged(site, 2, status="503", EAS_REASON="EAS0714")
+
+
+# ---- 401 -----------------------------------------------------------------------------------------
+
+HALF_REFUSED = REFUSED.replace(b"Content-Length: 4", b"Content-Length: 100")
+REFUSALS = {"keeps": Fault(REFUSED, "keep"), "closes": Fault(REFUSED),
+            "breaks-off": Fault(HALF_REFUSED), "hangs": Fault(HALF_REFUSED, "hang")}
+
+
+@pytest.fixture
+def fresh(gateway, expect):
+    """A gateway of one test: what it remembers of refusals ends with it."""
+    expect("EAS0044")
+    return gateway(port=8443, target=SITE["target"], after=SITE["after"])
+
+
+def withheld(answer):
+    """Nothing of a 401 reached the phone."""
+    assert "Set-Cookie" not in answer.headers and "X-Refused" not in answer.headers
+    assert "WWW-Authenticate" not in answer.headers
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_refused_once(fresh, faulty, phone, case):
+    """Whatever becomes of a first 401, the request is sent once more, whole."""
+    faulty.reset(lambda seen: NONE if faulty.times("X-Mark")[seen.headers["x-mark"]] > 1
+                 else REFUSALS[case])
+    answers = load(lambda user: phone(user, fresh), healthy=2)
+    no_file_stays(fresh)
+    for _, answer in answers:
+        assert (answer.status, answer.body, answer.error) == (200, b"fine", ""), str(answer)
+        withheld(answer)
+    assert faulty.times("X-Mark") == {mark: 2 for mark, _ in answers}
+    assert {(one.sha256, one.complete) for one in faulty.seen} == {
+        (hashlib.sha256(BODY).hexdigest(), True)}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+@pytest.mark.eas("EAS0701")
+def test_refused_for_good(fresh, faulty, phone, expect, case):
+    """Twice each at most, then once: a refusing back end is remembered."""
+    expect.maybe("EAS0712")
+    faulty.reset(REFUSALS[case])
+    answers = load(lambda user: phone(user, fresh), healthy=2)
+    no_file_stays(fresh)
+    for _, answer in answers:
+        assert (answer.status, answer.error) == (502, ""), str(answer)
+        bare(answer)
+        withheld(answer)
+    times = faulty.times("X-Mark")
+    assert set(times) == {mark for mark, _ in answers} and set(times.values()) <= {1, 2}
+    assert 1 in times.values()
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_refused_after_it_accepted(fresh, faulty, phone, case):
+    """The second request of each connection is refused: it goes on another one."""
+    faulty.reset(REFUSALS[case], script=[NONE])
+    answers = load(lambda user: phone(user, fresh), count=3)
+    no_file_stays(fresh)
+    for _, answer in answers:
+        assert (answer.status, answer.body, answer.error) == (200, b"fine", ""), str(answer)
+        withheld(answer)
+    assert [faulty.times("X-Mark")[mark] for mark, _ in answers] == [1, 2, 2] * 4

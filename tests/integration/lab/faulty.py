@@ -17,7 +17,7 @@ from . import namespace
 FINE = (b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.ms-sync.wbxml\r\n"
         b"Content-Length: 4\r\n\r\nfine")
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-REFUSED = (b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Negotiate\r\n"
+REFUSED = (b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Negotiate\r\nX-Refused: yes\r\n"
            b"Set-Cookie: refused=1\r\nContent-Length: 4\r\n\r\nnope")
 
 
@@ -46,7 +46,7 @@ class Seen:
 
 class Faulty:
     """The server.  `fault` answers the next requests, or `script` those of each connection in turn,
-    with `fault` after its end."""
+    with `fault` after its end.  A fault may also be a function of what was Seen that says which."""
 
     def __init__(self, bench, host="cas5", port=443):
         name = namespace.host(host)
@@ -128,7 +128,8 @@ class Faulty:
         seen = Seen(number, line, headers)
         with self._lock:
             self.seen.append(seen)
-            fault = next(faults, self.fault)
+        fault = next(faults, self.fault)
+        fault = fault if isinstance(fault, Fault) else fault(seen)
         announced = int(headers.get("content-length", 0))
         body = stream.read(int(announced * fault.read))
         seen.length, seen.complete = len(body), len(body) == announced

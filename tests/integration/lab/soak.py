@@ -12,6 +12,7 @@ import queue
 import random
 import shutil
 import socket
+import types
 
 from . import module, namespace
 from .phone import PATH
@@ -95,7 +96,9 @@ class Client:
             for _ in range(self._random.choice((1, 1, 2, 5, 10, 20, 40))):
                 if not self._request(name, connection):
                     break
-            self._last[name] = connection
+                # A closed connection forgets its session.
+                self._last[name] = types.SimpleNamespace(context=connection.context,
+                                                         session=connection.session)
         finally:
             if connection.socket.fileno() >= 0:
                 connection.close()
