@@ -19,7 +19,7 @@
 struct run {
     request_rec *r;
     const char *host;
-    const struct cba_ticket *ticket;
+    struct cba_ticket *ticket;
     bool bind;
     SSL *handshake;         /* a TLS handshake with the back end began; holds a reference */
     bool verified;          /* ... and ended with a verified chain and name */
@@ -261,7 +261,7 @@ static void judge(request_rec *r, const struct run *run, const struct cba_pass *
 }
 
 void cba_attempt_make(request_rec *r, struct cba_pass *pass, const struct cba_target *target,
-                      const struct cba_ticket *ticket, bool bind, struct cba_attempt *attempt)
+                      struct cba_ticket *ticket, bool bind, struct cba_attempt *attempt)
 {
     struct cba_private *connection = NULL;
     proxy_worker *worker = target->worker;
