@@ -139,6 +139,7 @@ def test_half_an_answer(site, faulty, phone, case, then):
     for _, answer in answers:
         assert answer.error, str(answer)
     sent_once(faulty, answers)
+    assert site.error_log.text().count("AH01110") == len(answers)
 
 
 # ---- answers that are odd, and whole -------------------------------------------------------------

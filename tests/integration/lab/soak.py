@@ -4,8 +4,9 @@
 HTTP/1.1 and HTTP/2, new and resumed connections, phones that hang up in the middle, and a back end
 that closes and breaks off.  The clients are processes of their own, so that they outrun a gateway.
 """
-import collections
+import copy
 import dataclasses
+import itertools
 import multiprocessing
 import os
 import queue
@@ -30,7 +31,7 @@ class Tally:
     """What came of it."""
     requests: int = 0               # sent whole
     answers: int = 0                # whole answers of the back end, with a name
-    foreign: int = 0                # ... under another name than the phone's
+    foreign: int = 0                # ... under another name than the phone's, or to another request
     aborted: int = 0                # requests whose phone hung up
     broken: int = 0                 # requests that the back end broke off, as it was told to
     refused: int = 0                # requests that the gateway should have let through
@@ -47,7 +48,13 @@ class Client:
     """One process: a phone after the other, of users in no order."""
 
     def __init__(self, phones, seed, h2):
-        self._phones = list(phones.items())     # what the back end calls the user, the phone
+        self._phones = []                       # what the back end calls the user, the phone
+        for name, phone in phones.items():      # with files of its own: names are counted
+            phone = copy.copy(phone)
+            phone.folder = os.path.join(phone.folder, str(os.getpid()))
+            os.makedirs(phone.folder, exist_ok=True)
+            self._phones.append((name, phone))
+        self._marks = itertools.count(1)
         self._random = random.Random(seed)
         self._last = {}
         self._h2 = h2
@@ -62,14 +69,20 @@ class Client:
         else:
             self._connection(name, phone)
 
-    def _judge(self, name, answer, broken=False):
+    def _play(self, what=""):
+        """A mark, and the header by which the back end repeats it in its answer."""
+        mark = "%d.%d" % (os.getpid(), next(self._marks))
+        return mark, {"X-Play": "header=X-Mark:%s&%s" % (mark, what)}
+
+    def _judge(self, name, mark, answer, broken=False):
         tally = self.tally
         tally.requests += 1
         if answer.status == 200 and answer.user is not None:
             tally.answers += 1
-            if answer.user != name:
+            if (answer.user, answer.headers.get("X-Mark")) != (name, mark):
                 tally.foreign += 1
-                tally.samples.append("%s was answered as %s" % (name, answer.user))
+                tally.samples.append("%s, %s was answered as %s, %s" % (
+                    name, mark, answer.user, answer.headers.get("X-Mark")))
         elif broken:
             tally.broken += 1
         else:
@@ -77,17 +90,17 @@ class Client:
             tally.samples.append("%s: %s" % (name, answer))
 
     def _streams(self, name, phone):
-        asked = [{"body": self._body(), "headers": {"X-Play": "delay=0.01"}}
-                 for _ in range(STREAMS)]
+        marked = [self._play("delay=0.01") for _ in range(STREAMS)]
+        asked = [{"body": self._body(), "headers": headers} for _, headers in marked]
         hurry = self._random.random() < 0.1
         answers = phone.parallel(asked, streams=STREAMS,
                                  timeout=self._random.uniform(0.03, 0.1) if hurry else 60)
-        for answer in answers:
+        for (mark, _), answer in zip(marked, answers):
             if hurry and answer.error:
                 self.tally.requests += 1
                 self.tally.aborted += 1
             else:
-                self._judge(name, answer)
+                self._judge(name, mark, answer)
 
     def _connection(self, name, phone):
         last = self._last.get(name) if self._random.random() < 0.7 else None
@@ -112,10 +125,11 @@ class Client:
         if chance < 0.03:
             self._hang_up(connection, chance)
             return False
-        play = {"X-Play": "close=1"} if chance < 0.06 else {"X-Play": "drop=1"} \
-            if chance < 0.07 else {"X-Play": "drop=half&size=5000"} if chance < 0.08 else {}
-        answer = connection.request("POST", PATH, self._body(), play)
-        self._judge(name, answer, "drop" in play.get("X-Play", ""))
+        play = "close=1" if chance < 0.06 else "drop=1" if chance < 0.07 else \
+            "drop=half&size=5000" if chance < 0.08 else ""
+        mark, headers = self._play(play)
+        answer = connection.request("POST", PATH, self._body(), headers)
+        self._judge(name, mark, answer, "drop" in play)
         return not answer.error and answer.headers.get("Connection") != "close"
 
     def _hang_up(self, connection, chance):
