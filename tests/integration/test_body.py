@@ -540,6 +540,7 @@ def test_bomb_is_defused_by_the_filter(site, phone, refused):
 
 
 @pytest.mark.parametrize("framing", [{}, {"chunked": True}], ids=["length", "chunked"])
+@pytest.mark.eas("EAS0047")
 def test_bomb_that_the_filter_lets_through(gateway, phone, refused, tiny, framing):
     """100 KB that would be 100 MB: what it becomes is refused while it grows.  There is 1 MiB of
     disk, and memory for no more than a little."""

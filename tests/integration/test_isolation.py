@@ -189,7 +189,7 @@ def test_certificate_that_becomes_another_accounts(towards_keeper, keeper, phone
                                                    directory, expect):
     """The name in it moves to another account while the phone's connection is kept: so does the
     identity, and it gets a connection of its own."""
-    expect.maybe("EAS0302", "EAS0303")
+    expect.maybe("EAS0302", "EAS0303", "EAS0310")
     towards_keeper(location="EASCertAuthStrongMapping Off",
                    server="EASCertAuthCacheTTL account=1 negative=1")
     first = account("shift1", upn="shift@contoso.test")
@@ -296,9 +296,9 @@ def test_soak(towards_keeper, keeper, bench, expect):
     expect.maybe("EAS0206", "EAS0706", "EAS0713")
     towards_keeper(**soak.KNOBS)
     phones = {full(user): bench.phone(user) for user in USERS}
-    tally = soak.soak(phones, 3000, processes=3)
+    tally = soak.soak(phones, 2500, processes=3)
     report = soak.settle(keeper)
     assert tally.foreign == 0 and tally.refused == 0, tally
-    assert tally.requests >= 3000 and tally.aborted > 20 and tally.broken > 5, tally
+    assert tally.requests >= 2500 and tally.aborted > 20 and tally.broken > 5, tally
     assert report["foreign_connections"] == report["foreign_requests"] == 0, report
     assert report["without_token"] == 0 and report["requests"] >= tally.answers, report
