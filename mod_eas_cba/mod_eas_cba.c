@@ -16,6 +16,7 @@
 #include "cba_gate.h"
 #include "cba_gateway.h"
 #include "cba_hold.h"
+#include "cba_private.h"
 #include "cba_proxy.h"
 #include "cba_report.h"
 #include "cba_spool.h"
@@ -64,6 +65,7 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
     if (!cba_mod_proxy_is_ours()) {
         cba_mod_proxy_end_reuse(s);
     }
+    cba_private_child_init(pchild);
     cba_gateway_child_init(pchild, s);
 }
 

@@ -13,6 +13,7 @@ import ssl
 import threading
 
 from . import namespace
+from .process import wait_until
 
 FINE = (b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.ms-sync.wbxml\r\n"
         b"Content-Length: 4\r\n\r\nfine")
@@ -28,9 +29,10 @@ class Fault:
     sent: bytes
     then: str = "close"
     read: float = 1.0
+    good: bool = False          # nothing is wrong with it: the gateway may keep the connection
 
 
-NONE = Fault(FINE, "keep")
+NONE = Fault(FINE, "keep", good=True)
 
 
 @dataclasses.dataclass
@@ -56,6 +58,7 @@ class Faulty:
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._sockets = {}
+        self._waiting = set()       # connections that were kept for good reason
         self._count = 0
         self.hostname, self.address, self.port = name, namespace.address(host), port
         self.reset()
@@ -64,15 +67,21 @@ class Faulty:
         self._thread.start()
 
     def reset(self, fault=NONE, script=()):
-        """Forgets what was seen; from now on it misbehaves like this."""
+        """Forgets what was seen and ends the connections that wait for a request; from now on it
+        misbehaves like this."""
+        with self._lock:
+            for number in self._waiting & set(self._sockets):
+                with contextlib.suppress(OSError):
+                    self._sockets[number].shutdown(socket.SHUT_RDWR)
+        wait_until(lambda: not self._waiting, "the end of connections that wait")
         self.fault = fault
         self.script = list(script)
         self.seen = []
 
     def open(self):
-        """Connections that nobody has closed yet."""
+        """Connections that nobody has closed yet and the gateway has no reason to keep."""
         with self._lock:
-            return len(self._sockets)
+            return len(set(self._sockets) - self._waiting)
 
     def times(self, header):
         """How often each value of a header field came."""
@@ -113,12 +122,15 @@ class Faulty:
         finally:
             with self._lock:
                 del self._sockets[number]
+                self._waiting.discard(number)
 
     def _one(self, connection, stream, number, faults):
         """One request; True: another may come."""
         line = stream.readline().decode("latin-1").strip()
         if not line:
             return False
+        with self._lock:
+            self._waiting.discard(number)
         headers = {}
         for field in iter(stream.readline, b"\r\n"):
             if not field:
@@ -135,6 +147,9 @@ class Faulty:
         seen.length, seen.complete = len(body), len(body) == announced
         seen.sha256 = hashlib.sha256(body).hexdigest()
         connection.sendall(fault.sent)
+        if fault.good:
+            with self._lock:
+                self._waiting.add(number)
         if fault.then == "hang":        # until the other side has had enough
             while stream.read1(65536):
                 pass
