@@ -63,6 +63,8 @@ class Faulty:
         self.hostname, self.address, self.port = name, namespace.address(host), port
         self.reset()
         self._listener = socket.create_server((self.address, port), backlog=64)
+        # What it has not read stays at the gateway, which shall notice.
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         self._thread = threading.Thread(target=self._accept)
         self._thread.start()
 
