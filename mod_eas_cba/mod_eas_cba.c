@@ -10,11 +10,13 @@
 #include <http_request.h>
 
 #include "cba_answer.h"
+#include "cba_attempt.h"
 #include "cba_conf.h"
 #include "cba_conf_check.h"
 #include "cba_gate.h"
 #include "cba_gateway.h"
 #include "cba_group.h"
+#include "cba_hold.h"
 #include "cba_private.h"
 #include "cba_proxy.h"
 #include "cba_report.h"
@@ -49,7 +51,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         return OK;
     }
     if (cba_conf_spool_prepare(ptemp, s) != APR_SUCCESS ||
-        cba_spool_post_config(pconf) != APR_SUCCESS) {
+        cba_spool_post_config(pconf) != APR_SUCCESS || cba_hold_post_config(pconf) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     /* httpd reads its configuration twice at start; what is made the first time would be thrown
@@ -113,6 +115,8 @@ static void register_hooks(apr_pool_t *pool)
     /* mod_authz_core looks for it when it reads the first Require that names it. */
     cba_group_register(pool);
     cba_answer_register();
+    cba_attempt_register();
+    cba_hold_register();
     cba_spool_register();
     cba_proxy_register();
 }

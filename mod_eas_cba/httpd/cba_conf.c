@@ -258,6 +258,34 @@ static const char *cba_conf_set_read_limit(cmd_parms *cmd, void *dir, const char
     return misplaced(cmd);
 }
 
+static const char *cba_conf_set_account_requests(cmd_parms *cmd, void *dir, const char *word)
+{
+    struct cba_dir_conf *conf = dir;
+    struct cba_span name, value;
+    bool good = cba_value_pair(cba_span_str(word), &name, &value);
+
+    if (good && cba_span_equal_nocase(name, cba_span_str("requests"))) {
+        good = cba_value_seconds(value, 1, 1000000, &conf->account_requests);
+    } else if (good && cba_span_equal_nocase(name, cba_span_str("spool"))) {
+        good = cba_value_bytes(value, &conf->account_spool);
+    } else {
+        good = false;
+    }
+    return good ? misplaced(cmd)
+                : COMPLAIN(cmd, word, "requests=N, 1 to 1000000, and spool=BYTES, like 40M");
+}
+
+static const char *cba_conf_set_channel_binding(cmd_parms *cmd, void *dir, const char *word)
+{
+    bool automatic = !ap_cstr_casecmp(word, "Auto");
+
+    if (!automatic && ap_cstr_casecmp(word, "Off")) {
+        return COMPLAIN(cmd, word, "Auto or Off");
+    }
+    ((struct cba_dir_conf *)dir)->channel_binding = automatic;
+    return misplaced(cmd);
+}
+
 static const char *cba_conf_set_protocol(cmd_parms *cmd, void *dir, const char *word,
                                          const char *mode)
 {

@@ -22,6 +22,12 @@ static int httpd_level(enum cba_level level)
                                      : APLOG_INFO;
 }
 
+static bool comes_in_thousands(enum cba_reason reason)
+{
+    return cba_reason_info(reason)->status == HTTP_SERVICE_UNAVAILABLE ||
+           reason == CBA_R_REQ_ACCOUNT_UNCOUNTED;
+}
+
 /* Outages come in thousands: one line, then silence with a count. */
 static bool outage_is_due(enum cba_reason reason, unsigned *suppressed)
 {
@@ -91,7 +97,7 @@ static void log_pass(request_rec *r, const struct cba_pass *pass, enum cba_reaso
     if (!APLOG_R_IS_LEVEL(r, httpd_level(info->level))) {
         return;
     }
-    if (info->status == HTTP_SERVICE_UNAVAILABLE) {
+    if (comes_in_thousands(reason)) {
         if (!outage_is_due(reason, &suppressed)) {
             return;
         }
@@ -142,6 +148,11 @@ int cba_report_refusal(request_rec *r, struct cba_pass *pass, enum cba_reason re
         }
     }
     return info->status;
+}
+
+void cba_report_passed(request_rec *r, const struct cba_pass *pass, enum cba_reason reason)
+{
+    log_pass(r, pass, reason, NULL);
 }
 
 static void log_remark(request_rec *r, const struct cba_decision *decision)

@@ -32,6 +32,9 @@
 int cba_report_refusal(request_rec *r, struct cba_pass *pass, enum cba_reason reason,
                        const struct cba_result *result);
 
+/* A request that goes on all the same: logged as an outage is. */
+void cba_report_passed(request_rec *r, const struct cba_pass *pass, enum cba_reason reason);
+
 /* What the request says of itself, whatever becomes of it: command, device, protocol version and
  * policy key into the environment, and the decision's remark into the log. */
 void cba_report_request(request_rec *r, const struct cba_pass *pass);

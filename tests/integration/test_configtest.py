@@ -399,7 +399,8 @@ def test_neither_proxy_nor_tls_loaded(site):
 @pytest.mark.parametrize("line", [
     "EASCertAuth  Off", "EASCertAuthMap  SID", "EASCertAuthStrongMapping  On",
     "EASCertAuthEKU  1.2.3", "EASCertAuthReadAhead  1M", "EASCertAuthProtocol  Any",
-    "EASCertAuthCommands  Sync", "EASCertAuthUserMatch  On", "EASCertAuthNTAuth  Off"])
+    "EASCertAuthCommands  Sync", "EASCertAuthUserMatch  On", "EASCertAuthNTAuth  Off",
+    "EASCertAuthChannelBinding  Off", "EASCertAuthAccountLimit  requests=5"])
 def test_location_directive_refused_elsewhere(site, where, opening, line):
     getattr(site, where).extend([opening, line, "</" + opening[1:].split(" ")[0] + ">"])
     status, output = site.configtest()
@@ -895,6 +896,13 @@ def test_cache_key_missing_or_exposed(site):
     ("inside", "EASCertAuthReadAhead 0", "at least 1"),
     ("inside", "EASCertAuthReadAhead 10M 0", "at least 1"),
     ("inside", "EASCertAuthReadAhead 10X", "like 10M"),
+    ("inside", "EASCertAuthAccountLimit requests=0", "requests=N"),
+    ("inside", "EASCertAuthAccountLimit requests=1000001", "requests=N"),
+    ("inside", "EASCertAuthAccountLimit requests=20 spool=0", "spool=BYTES"),
+    ("inside", "EASCertAuthAccountLimit spool=x", "spool=BYTES"),
+    ("inside", "EASCertAuthAccountLimit 20", "requests=N"),
+    ("inside", "EASCertAuthAccountLimit pings=20", "requests=N"),
+    ("inside", "EASCertAuthChannelBinding On", "Auto or Off"),
     ("inside", "EASCertAuthProtocol EWS", "ActiveSync, Autodiscover or Any"),
     ("inside", "EASCertAuthProtocol Any Lax", "Enforce or Log"),
     ("inside", "EASCertAuthProtocol Log", "ActiveSync, Autodiscover or Any"),
