@@ -48,7 +48,8 @@ static void name_section(apr_pool_t *pool, struct cba_scope *scope)
     const char *args = section_args(pool, scope->node);
 
     scope->name = ap_getword_conf(pool, &args);
-    if (scope->kind == CBA_SCOPE_LOCATION && !strcmp(scope->name, "~")) {
+    if ((scope->kind == CBA_SCOPE_LOCATION || scope->kind == CBA_SCOPE_PROXY) &&
+        !strcmp(scope->name, "~")) {
         scope->is_pattern = true;
         scope->name = ap_getword_conf(pool, &args);
     }

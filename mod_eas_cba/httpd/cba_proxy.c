@@ -4,22 +4,24 @@
 #include <apr_strings.h>
 #include <apr_uri.h>
 #include <mod_ssl_openssl.h>
-#include <openssl/x509v3.h>
 
 #include "cba_answer.h"
+#include "cba_back_cert.h"
 #include "cba_conf.h"
 #include "cba_gate.h"
 #include "cba_gateway.h"
 #include "cba_private.h"
 #include "cba_report.h"
+#include "cba_spn.h"
 #include "cba_spool.h"
 
 /* One try at one back end. On the stack of scheme_handler, known to the request while it lasts. */
 struct cba_attempt {
-    const char *host;          /* whose ticket it is */
+    const char *host;          /* whose certificate it must show; its ticket is the SPN's */
     const char *authorization; /* for mod_proxy's copy of the headers */
     SSL *handshake;            /* a TLS handshake with the back end began; holds a reference */
     bool verified;             /* ... and ended with a verified chain and name */
+    struct cba_back_cert seen; /* what it said of certificates */
 };
 
 /* mod_ssl's hook is told the connection, not the request it is made for. The handshake runs inside
@@ -175,7 +177,7 @@ static bool is_stranger(const struct cba_attempt *attempt)
 
 /* What came of the attempt: CBA_R_OK leaves mod_proxy's status as it is. */
 static enum cba_reason judge(const struct cba_pass *pass, const struct cba_attempt *attempt,
-                             int status)
+                             int status, struct cba_result *result)
 {
     if (pass->answer.reason != CBA_R_OK) {
         return pass->answer.reason;
@@ -189,9 +191,14 @@ static enum cba_reason judge(const struct cba_pass *pass, const struct cba_attem
         return CBA_R_BACK_PROXY_CHALLENGE;
     case OK:
     case DONE:
-        return CBA_R_OK;
     default:
-        return is_stranger(attempt) ? CBA_R_BACK_UNVERIFIED : CBA_R_OK;
+        if (is_stranger(attempt)) {
+            return cba_back_cert_fault(attempt->handshake, attempt->host, result);
+        }
+        return status != HTTP_GATEWAY_TIME_OUT &&
+                       cba_back_cert_is_wanted(attempt->handshake, &attempt->seen, result)
+                   ? CBA_R_BACK_CLIENT_CERTIFICATE
+                   : CBA_R_OK;
     }
 }
 
@@ -221,7 +228,7 @@ int cba_proxy_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_
     if (reason != CBA_R_OK) {
         return refuse(r, pass, reason, NULL);
     }
-    spn = apr_pstrcat(r->pool, "HTTP/", attempt.host, NULL);
+    spn = cba_spn_for(r, url, attempt.host);
     pass->attempts++;
     apr_table_setn(r->subprocess_env, CBA_ENV_SPN, spn);
     apr_table_setn(r->subprocess_env, CBA_ENV_ATTEMPTS, apr_itoa(r->pool, (int)pass->attempts));
@@ -238,7 +245,8 @@ int cba_proxy_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_
         worker = cba_private_worker(connection);
     }
     status = run(r, pass, &attempt, worker, conf, url, proxyname, proxyport);
-    reason = judge(pass, &attempt, status);
+    reason = judge(pass, &attempt, status, &result);
+    cba_back_cert_unwatch(attempt.handshake);
     SSL_free(attempt.handshake);
     if (connection) {
         cba_private_give_back(connection,
@@ -246,7 +254,7 @@ int cba_proxy_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_
     }
     if (reason != CBA_R_OK) {
         cba_answer_forget(r, &pass->answer);
-        return refuse(r, pass, reason, NULL);
+        return refuse(r, pass, reason, &result);
     }
     /* What is left of 500 is a name that does not resolve or a handshake that was not finished: as
      * good as a back end that does not answer, and the next member may. */
@@ -309,19 +317,12 @@ static int handshake_begins(conn_rec *c, SSL *ssl, int is_proxy)
     if (!handshaking || !is_proxy) {
         return DECLINED;
     }
+    cba_back_cert_unwatch(handshaking->handshake);
     SSL_free(handshaking->handshake); /* mod_proxy_http tries twice with "ping=" */
     SSL_up_ref(ssl);
     handshaking->handshake = ssl;
+    cba_back_cert_watch(ssl, &handshaking->seen);
     return OK;
-}
-
-/* The name in the SPN, in the certificate: in a dNSName if it has any, else in its CN. mod_ssl
- * checks the name too, but can be told not to, checks the phone's Host with ProxyPreserveHost, and
- * takes the CN beside a dNSName (RFC 6125 6.4.4 does not). */
-static bool is_named(X509 *certificate, const char *host)
-{
-    return X509_check_host(certificate, host, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1 ||
-           X509_check_ip_asc(certificate, host, 0) == 1;
 }
 
 /* mod_ssl's hook, after its own checks and before the first byte of the request leaves. */
@@ -338,7 +339,8 @@ static int backend_verified(conn_rec *c, SSL *ssl)
     /* With SSLProxyVerify none mod_ssl lets the handshake succeed whatever the verification said.
      */
     good = certificate && SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE &&
-           SSL_get_verify_result(ssl) == X509_V_OK && is_named(certificate, handshaking->host);
+           SSL_get_verify_result(ssl) == X509_V_OK &&
+           cba_back_cert_is_for(certificate, handshaking->host);
     X509_free(certificate);
     handshaking->verified = good;
     return good ? OK : HTTP_BAD_GATEWAY;
