@@ -116,14 +116,21 @@ enum cba_reason cba_back_cert_fault(SSL *ssl, const char *host, struct cba_resul
     return reason;
 }
 
+/* OpenSSL 3.0 knows the newest alert by its number only. */
+static const char *text_of(int alert)
+{
+    return alert == SSL_AD_CERTIFICATE_REQUIRED ? "certificate required"
+                                                : SSL_alert_desc_string_long(alert);
+}
+
 bool cba_back_cert_is_wanted(SSL *ssl, const struct cba_back_cert *seen, struct cba_result *result)
 {
     if (!ssl || !seen->asked || (SSL_get_certificate(ssl) && !seen->alert)) {
         return false;
     }
-    cba_result_set(
-        result, "%s%s%s",
-        SSL_get_certificate(ssl) ? "it did not like the one it was shown" : "it was shown none",
-        seen->alert ? ": " : "", seen->alert ? SSL_alert_desc_string_long(seen->alert) : "");
+    cba_result_set(result, "%s%s%s",
+                   SSL_get_certificate(ssl) ? "it did not like the one it was shown"
+                                            : "it was shown none",
+                   seen->alert ? ": " : "", seen->alert ? text_of(seen->alert) : "");
     return true;
 }

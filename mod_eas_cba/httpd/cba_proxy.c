@@ -191,6 +191,7 @@ static enum cba_reason judge(const struct cba_pass *pass, const struct cba_attem
         return CBA_R_BACK_PROXY_CHALLENGE;
     case OK:
     case DONE:
+        return CBA_R_OK;
     default:
         if (is_stranger(attempt)) {
             return cba_back_cert_fault(attempt->handshake, attempt->host, result);

@@ -90,12 +90,10 @@ const char *cba_spn_for(request_rec *r, const char *url, const char *host)
 {
     const apr_array_header_t *of_sections = cba_conf_srv(r->server)->spn_sections;
     const apr_array_header_t *of_location = cba_dir_spns(cba_conf_dir(r));
-    /* mod_proxy leaves what ProxyPass made in r->filename, whichever member it tries. */
-    const char *balancer = NULL, *spn;
+    /* mod_proxy_balancer says so anew before each attempt; the URL that ProxyPass made is the
+     * member's by now. */
+    const char *balancer = apr_table_get(r->subprocess_env, "BALANCER_NAME"), *spn;
 
-    if (r->filename && !ap_cstr_casecmpn(r->filename, "proxy:balancer://", 17)) {
-        balancer = apr_pstrndup(r->pool, r->filename + 6, strcspn(r->filename + 6, "?"));
-    }
     spn = choose(r, of_sections, 2, url, balancer);
     if (!spn) {
         spn = choose(r, of_sections, 1, url, balancer);
