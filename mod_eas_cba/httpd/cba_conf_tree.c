@@ -48,10 +48,12 @@ static void name_section(apr_pool_t *pool, struct cba_scope *scope)
     const char *args = section_args(pool, scope->node);
 
     scope->name = ap_getword_conf(pool, &args);
-    if ((scope->kind == CBA_SCOPE_LOCATION || scope->kind == CBA_SCOPE_PROXY) &&
-        !strcmp(scope->name, "~")) {
+    if (scope->kind == CBA_SCOPE_LOCATION && !strcmp(scope->name, "~")) {
         scope->is_pattern = true;
         scope->name = ap_getword_conf(pool, &args);
+    }
+    if (scope->kind == CBA_SCOPE_PROXY && !ap_cstr_casecmpn(scope->name, "proxy:", 6)) {
+        scope->name += 6;
     }
     if (scope->is_pattern) {
         scope->regex = ap_pregcomp(pool, scope->name, AP_REG_EXTENDED);

@@ -23,10 +23,6 @@ struct cba_spn_section cba_spn_section_of(const cmd_parms *cmd)
     args = end ? apr_pstrndup(cmd->pool, in->args, (apr_size_t)(end - in->args)) : in->args;
     section.name = ap_getword_conf(cmd->pool, &args);
     section.is_expression = !ap_cstr_casecmp(in->directive, "<ProxyMatch");
-    if (!strcmp(section.name, "~")) {
-        section.is_expression = true;
-        section.name = ap_getword_conf(cmd->pool, &args);
-    }
     if (!ap_cstr_casecmpn(section.name, "proxy:", 6)) {
         section.name += 6;
     }
