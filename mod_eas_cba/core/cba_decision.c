@@ -105,6 +105,13 @@ static enum cba_reason check_peer(const struct cba_peer *peer, struct cba_result
     return CBA_R_OK;
 }
 
+static enum cba_reason parse(const struct cba_peer *peer, const struct cba_ports *ports,
+                             struct cba_decision *out)
+{
+    return ports->parse ? ports->parse(ports->ctx, peer->der, &out->cert, &out->result)
+                        : cba_cert_parse(peer->der, &out->cert, &out->result);
+}
+
 /* On every request, also of a connection that is older than the certificate's end. */
 static enum cba_reason check_dates(const struct cba_cert *cert, int64_t now)
 {
@@ -212,7 +219,7 @@ static enum cba_reason decide(const struct cba_request *request, const struct cb
 
     if ((reason = check_request(request, rules, &malformed, out)) != CBA_R_OK ||
         (reason = check_peer(peer, &out->result)) != CBA_R_OK ||
-        (reason = cba_cert_parse(peer->der, &out->cert, &out->result)) != CBA_R_OK ||
+        (reason = parse(peer, ports, out)) != CBA_R_OK ||
         (reason = check_dates(&out->cert, now)) != CBA_R_OK ||
         (reason = check_usage(&out->cert, rules)) != CBA_R_OK ||
         (reason = check_issuer(peer, rules, ports, out)) != CBA_R_OK ||

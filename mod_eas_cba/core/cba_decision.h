@@ -47,6 +47,10 @@ struct cba_ntauth_facts {
 
 struct cba_ports {
     void *ctx;
+    /* The facts of a certificate, as cba_cert_parse gives them or gave them for the same bytes
+     * before; NULL: cba_cert_parse itself. */
+    enum cba_reason (*parse)(void *ctx, struct cba_span der, struct cba_cert *cert,
+                             struct cba_result *result);
     /* Facts of the accounts that the certificate's identities resolve to. CBA_R_OK, or DIR_*,
      * ACC_INCOMPLETE, ACC_MALFORMED, MAP_NO_IDENTITY, CERT_LIMIT, LIFE_*. */
     enum cba_reason (*find)(void *ctx, const struct cba_cert *cert, struct cba_answer *answer,
@@ -77,7 +81,7 @@ struct cba_decision {
 };
 
 /* May this request be proxied, and as whom? now: seconds since 1970. Fills *out and returns
- * out->reason. Reads no body, writes nothing else. Uses ports->find and, where the
+ * out->reason. Reads no body, writes nothing else. Uses ports->parse, ports->find and, where the
  * rules say so, ports->ntauth. */
 enum cba_reason cba_decision_access(const struct cba_request *request, const struct cba_peer *peer,
                                     const struct cba_rules *rules, int64_t now,

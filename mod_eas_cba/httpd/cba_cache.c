@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <apr_thread_mutex.h>
+#include <openssl/evp.h>
 
 struct entry {
     struct entry *next;          /* in its bucket */
@@ -21,6 +22,23 @@ struct cba_cache {
     struct entry **buckets;
     struct entry *newest, *oldest;
 };
+
+bool cba_cache_key(const struct cba_span *parts, size_t count, unsigned char key[CBA_CACHE_KEY])
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    bool done = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL);
+    size_t i;
+
+    for (i = 0; done && i < count; i++) {
+        uint64_t len = parts[i].len;
+
+        done = EVP_DigestUpdate(ctx, &len, sizeof len) &&
+               EVP_DigestUpdate(ctx, parts[i].ptr, parts[i].len);
+    }
+    done = done && EVP_DigestFinal_ex(ctx, key, NULL);
+    EVP_MD_CTX_free(ctx);
+    return done;
+}
 
 /* Keys are digests: any of their bits are as good as a hash. */
 static struct entry **bucket_of(struct cba_cache *cache, const unsigned char *key)

@@ -12,9 +12,15 @@
 #include <stdint.h>
 #include <apr_pools.h>
 
+#include "cba_span.h"
+
 struct cba_cache;
 
 #define CBA_CACHE_KEY 32
+
+/* The key of these parts: a digest over length and bytes of each, so that no two lists of parts
+ * make the same input. False: OpenSSL cannot. */
+bool cba_cache_key(const struct cba_span *parts, size_t count, unsigned char key[CBA_CACHE_KEY]);
 
 /* discard frees a value that leaves the cache. The cache ends with the pool. NULL: out of memory.
  */

@@ -95,7 +95,11 @@ static enum cba_reason fake_ntauth(void *ctx, struct cba_span der, const struct 
 
 static struct cba_ports ports_of(struct scene *scene)
 {
-    return (struct cba_ports){scene, fake_find, fake_evidence, fake_ticket, fake_ntauth};
+    return (struct cba_ports){.ctx = scene,
+                              .find = fake_find,
+                              .evidence = fake_evidence,
+                              .ticket = fake_ticket,
+                              .ntauth = fake_ntauth};
 }
 
 static struct cba_sid sid_of(const char *text)
@@ -178,6 +182,43 @@ static void assert_access(struct scene *scene, enum cba_reason expected, unsigne
 }
 
 /* --- access ---- */
+
+/* Remembers what the certificate says, or refuses. */
+static enum cba_reason remembered(void *ctx, struct cba_span der, struct cba_cert *cert,
+                                  struct cba_result *result)
+{
+    const struct cba_cert *before = ctx;
+
+    assert_non_null(result);
+    if (before == NULL || der.len == 0) {
+        return CBA_R_LIFE_GATEWAY;
+    }
+    *cert = *before;
+    return CBA_R_OK;
+}
+
+/* What the port gives is what is judged, at this time and under these rules. */
+static void certificate_may_be_remembered(void **state)
+{
+    struct scene *scene = *state;
+    struct cba_cert cert;
+    struct cba_ports ports = {.ctx = &cert, .parse = remembered};
+    struct cba_decision decision;
+
+    assert_int_equal(cba_cert_parse(scene->peer.der, &cert, NULL), CBA_R_OK);
+    assert_int_equal(cba_decision_access(&scene->request, &scene->peer, &scene->rules,
+                                         cert.not_after + 1, &ports, &decision),
+                     CBA_R_CERT_EXPIRED);
+    assert_memory_equal(&decision.cert, &cert, sizeof(cert));
+    cert.eku_count = 0;
+    assert_int_equal(cba_decision_access(&scene->request, &scene->peer, &scene->rules, scene->now,
+                                         &ports, &decision),
+                     CBA_R_CERT_EKU);
+    ports.ctx = NULL;
+    assert_int_equal(cba_decision_access(&scene->request, &scene->peer, &scene->rules, scene->now,
+                                         &ports, &decision),
+                     CBA_R_LIFE_GATEWAY);
+}
 
 static void let_in(void **state)
 {
@@ -902,6 +943,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE(let_in),
         cmocka_unit_test(zeroed_is_a_refusal),
+        SCENE(certificate_may_be_remembered),
         SCENE(query_facts),
         SCENE(query_malformed),
         SCENE(options_need_no_query),

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cba_facts.h"
+
+#include <stdlib.h>
+#include <apr_strings.h>
+
+#include "cba_cache.h"
+#include "cba_conf.h"
+#include "cba_ntauth_keeper.h"
+
+#define ANSWERS_MAX 8192 /* accounts whose facts a process remembers */
+#define ISSUERS_MAX 8192 /* certificates whose issuer a process remembers */
+
+struct cba_facts {
+    const struct cba_srv_conf *conf;
+    struct cba_directory *directory;
+    struct cba_ntauth_keeper *ntauth;
+    struct cba_cache *answers, *issuers;
+    const char *scope; /* what else a remembered answer depends on: servers, base, principal */
+};
+
+/* Accounts */
+
+static void copy_answer(void *value, void *ctx)
+{
+    memcpy(ctx, value, sizeof(struct cba_answer));
+}
+
+static void remember_answer(struct cba_facts *facts, const unsigned char *key,
+                            const struct cba_answer *answer)
+{
+    int64_t ttl =
+        answer->count ? cba_srv_ttl_account(facts->conf) : cba_srv_ttl_negative(facts->conf);
+    struct cba_answer *copy = malloc(sizeof *copy);
+
+    if (!copy) {
+        return; /* asked again next time */
+    }
+    *copy = *answer;
+    cba_cache_put(facts->answers, key, apr_time_sec(apr_time_now()) + ttl, copy);
+}
+
+enum cba_reason cba_facts_find(struct cba_facts *facts, const struct cba_cert *cert,
+                               struct cba_deadline deadline, struct cba_answer *answer,
+                               struct cba_result *result)
+{
+    unsigned char key[CBA_CACHE_KEY];
+    enum cba_reason reason;
+
+    {
+        const struct cba_span parts[] = {cba_span_str("account"),
+                                         cba_span_of(cert->digest, sizeof cert->digest),
+                                         cba_span_str(facts->scope)};
+
+        if (!cba_cache_key(parts, sizeof parts / sizeof *parts, key)) {
+            return CBA_R_LIFE_MEMORY;
+        }
+    }
+    if (cba_cache_get(facts->answers, key, apr_time_sec(apr_time_now()), copy_answer, answer)) {
+        return CBA_R_OK;
+    }
+    reason = cba_directory_find(facts->directory, cert, deadline, answer, result);
+    if (reason == CBA_R_OK) {
+        remember_answer(facts, key, answer);
+    }
+    return reason;
+}
+
+/* Issuers */
+
+static void copy_issued(void *value, void *ctx)
+{
+    memcpy(ctx, value, sizeof(bool));
+}
+
+/* Signatures are verified once for each certificate and state of NTAuth: with another state the key
+ * is another. */
+static enum cba_reason find_issuer(struct cba_facts *facts, const struct cba_ntauth_set *set,
+                                   struct cba_span der, const struct cba_cert *cert, bool *issued)
+{
+    const struct cba_span parts[] = {cba_span_str("issuer"),
+                                     cba_span_of(cert->digest, sizeof cert->digest),
+                                     cba_ntauth_set_identity(set)};
+    int64_t now = apr_time_sec(apr_time_now()), until;
+    unsigned char key[CBA_CACHE_KEY];
+    const struct cba_ntauth_ca *list;
+    size_t count;
+    bool *copy;
+
+    if (!cba_cache_key(parts, sizeof parts / sizeof *parts, key)) {
+        return CBA_R_LIFE_MEMORY;
+    }
+    if (cba_cache_get(facts->issuers, key, now, copy_issued, issued)) {
+        return CBA_R_OK;
+    }
+    list = cba_ntauth_set_list(set, &count);
+    *issued = cba_ntauth_issued(der, list, count, now, &until);
+    copy = malloc(sizeof *copy);
+    if (copy) {
+        *copy = *issued;
+        cba_cache_put(facts->issuers, key, until, copy);
+    }
+    return CBA_R_OK;
+}
+
+enum cba_reason cba_facts_ntauth(struct cba_facts *facts, struct cba_span der,
+                                 const struct cba_cert *cert, struct cba_deadline deadline,
+                                 struct cba_ntauth_facts *out, struct cba_result *result)
+{
+    struct cba_ntauth_set *set;
+    enum cba_reason reason;
+    size_t count;
+
+    reason = cba_ntauth_keeper_get(facts->ntauth, deadline, &set, result);
+    if (reason != CBA_R_OK) {
+        return reason;
+    }
+    (void)cba_ntauth_set_list(set, &count);
+    out->any = count > 0;
+    if (out->any) {
+        reason = find_issuer(facts, set, der, cert, &out->issued);
+    }
+    if (!out->issued) {
+        cba_result_set(result, "there: %zu CA certificates and %zu values that are none", count,
+                       cba_ntauth_set_useless(set));
+    }
+    cba_ntauth_set_unref(set);
+    return reason;
+}
+
+static const char *scope_of(apr_pool_t *pool, const struct cba_srv_conf *conf,
+                            const char *principal)
+{
+    const apr_array_header_t *servers = cba_srv_ldap_servers(conf);
+    const char *base = cba_srv_ldap_base(conf);
+
+    return apr_pstrcat(pool, servers ? apr_array_pstrcat(pool, servers, ' ') : "dns", "\n",
+                       base ? base : "", "\n", principal, NULL);
+}
+
+struct cba_facts *cba_facts_create(apr_pool_t *pchild, const server_rec *server,
+                                   const struct cba_srv_conf *conf, struct cba_directory *directory,
+                                   const char *principal)
+{
+    struct cba_facts *facts = apr_pcalloc(pchild, sizeof *facts);
+
+    facts->conf = conf;
+    facts->directory = directory;
+    facts->ntauth = cba_ntauth_keeper_create(pchild, server, directory, cba_srv_ttl_ntauth(conf));
+    facts->answers = cba_cache_create(pchild, ANSWERS_MAX, free);
+    facts->issuers = cba_cache_create(pchild, ISSUERS_MAX, free);
+    facts->scope = scope_of(pchild, conf, principal);
+    return facts->ntauth && facts->answers && facts->issuers ? facts : NULL;
+}

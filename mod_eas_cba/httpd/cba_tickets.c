@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cba_tickets.h"
+
+#include "cba_cache.h"
+#include "cba_conf.h"
+#include "cba_decision.h"
+#include "cba_s4u.h"
+
+#define TICKETS_MAX 8192 /* tickets that a process remembers */
+#define TICKET_MARGIN                                                                              \
+    300 /* seconds before its end in which a ticket is not used any more: the clock skew that      \
+           Kerberos allows */
+
+struct cba_tickets {
+    const struct cba_srv_conf *conf;
+    struct cba_service *service;
+    struct cba_cache *cache;
+};
+
+/* The ports of one delegation: what S4U2Self yields is what S4U2Proxy takes. */
+struct delegation {
+    struct cba_tickets *tickets;
+    struct cba_deadline deadline;
+    struct cba_evidence *evidence;
+    struct cba_ticket *ticket;
+};
+
+static enum cba_reason get_evidence(void *ctx, const struct cba_account *account,
+                                    struct cba_evidence_facts *facts, struct cba_result *result)
+{
+    struct delegation *work = ctx;
+    char realm[CBA_DOMAIN_MAX + 1];
+
+    cba_account_realm(account, realm);
+    return cba_s4u_self(work->tickets->service, account->sam, realm, work->deadline,
+                        &work->evidence, facts, result);
+}
+
+static enum cba_reason get_ticket(void *ctx, const char *spn, struct cba_result *result)
+{
+    struct delegation *work = ctx;
+
+    return cba_s4u_proxy(work->tickets->service, work->evidence, spn, work->deadline, &work->ticket,
+                         result);
+}
+
+static void take_ticket(void *value, void *ctx)
+{
+    *(struct cba_ticket **)ctx = cba_ticket_ref(value);
+}
+
+static void discard_ticket(void *value)
+{
+    cba_ticket_unref(value);
+}
+
+static void remember_ticket(struct cba_tickets *tickets, const unsigned char *key,
+                            struct cba_ticket *ticket)
+{
+    int64_t now = apr_time_sec(apr_time_now());
+    int64_t until = now + cba_srv_ttl_ticket(tickets->conf);
+    int64_t end = cba_ticket_expires(ticket) - TICKET_MARGIN;
+
+    if (end < until) {
+        until = end;
+    }
+    if (until > now) {
+        cba_cache_put(tickets->cache, key, until, cba_ticket_ref(ticket));
+    }
+}
+
+enum cba_reason cba_tickets_get(struct cba_tickets *tickets, const struct cba_account *account,
+                                const char *spn, struct cba_ticket **out, const char **source,
+                                struct cba_result *result)
+{
+    struct delegation work = {.tickets = tickets};
+    const struct cba_ports ports = {.ctx = &work, .evidence = get_evidence, .ticket = get_ticket};
+    unsigned char key[CBA_CACHE_KEY];
+    enum cba_reason reason;
+
+    *out = NULL;
+    {
+        /* The SID says whose ticket it is, the name which name it bears: after a renaming neither
+         * alone would do. */
+        const struct cba_span parts[] = {
+            cba_span_str("ticket"),     cba_span_of(account->sid.binary, account->sid.len),
+            cba_span_str(account->sam), cba_span_str(account->domain),
+            cba_span_str(spn),          cba_span_str(cba_service_principal(tickets->service)),
+        };
+
+        if (!cba_cache_key(parts, sizeof parts / sizeof *parts, key)) {
+            return CBA_R_LIFE_MEMORY;
+        }
+    }
+    *source = "process";
+    if (cba_cache_get(tickets->cache, key, apr_time_sec(apr_time_now()), take_ticket, out)) {
+        return CBA_R_OK;
+    }
+    *source = "kdc";
+    work.deadline = cba_deadline_in_ms(cba_srv_timeout_kdc(tickets->conf) * 1000);
+    reason = cba_decision_delegate(account, spn, &ports, result);
+    cba_evidence_free(work.evidence);
+    if (reason != CBA_R_OK) {
+        cba_ticket_unref(work.ticket);
+        return reason;
+    }
+    remember_ticket(tickets, key, work.ticket);
+    *out = work.ticket;
+    return CBA_R_OK;
+}
+
+struct cba_tickets *cba_tickets_create(apr_pool_t *pchild, const struct cba_srv_conf *conf,
+                                       struct cba_service *service)
+{
+    struct cba_tickets *tickets = apr_pcalloc(pchild, sizeof *tickets);
+
+    tickets->conf = conf;
+    tickets->service = service;
+    tickets->cache = cba_cache_create(pchild, TICKETS_MAX, discard_ticket);
+    return tickets->cache ? tickets : NULL;
+}

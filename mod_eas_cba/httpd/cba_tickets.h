@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Tickets for accounts, remembered or asked for. One for each virtual host and process, made in
+ * child_init, ends with the process's pool; all threads.
+ */
+#ifndef CBA_TICKETS_H
+#define CBA_TICKETS_H
+
+#include "cba_module.h"
+#include "cba_account.h"
+#include "cba_service.h"
+#include "cba_ticket.h"
+
+struct cba_tickets;
+struct cba_srv_conf;
+
+/* conf and service outlive the pool. NULL: out of memory. */
+struct cba_tickets *cba_tickets_create(apr_pool_t *pchild, const struct cba_srv_conf *conf,
+                                       struct cba_service *service);
+
+/* A ticket for the account to the SPN. *source is "process" or "kdc". CBA_R_OK with a reference in
+ * *out, or KRB_*, LIFE_*. */
+enum cba_reason cba_tickets_get(struct cba_tickets *tickets, const struct cba_account *account,
+                                const char *spn, struct cba_ticket **out, const char **source,
+                                struct cba_result *result);
+
+#endif
