@@ -952,10 +952,10 @@ HOST = "EASCertAuthSPN  cas2.contoso.test HTTP/cas2.contoso.test"
      Said("EAS0055", HOST, HOST.replace("  ", " ") + " in <Proxy %s>" % CAS1, "as ProxyPass")),
     ({"main": names("<Proxy https://cas1.contoso>", NAME)},
      Said("EAS0056", NAME, NAME.replace("  ", " ") + " in <Proxy https://cas1.contoso>",
-          "the URL of the ProxyPass, BalancerMember or balancer")),
+          "<Proxy URL> with the URL of the ProxyPass, BalancerMember or balancer")),
     ({"after": names("<Proxy balancer://y>", NAME)},
      Said("EAS0056", NAME, NAME.replace("  ", " ") + " in <Proxy balancer://y> of <VirtualHost ",
-          "the URL of the ProxyPass, BalancerMember or balancer")),
+          "<Proxy URL> with the URL of the ProxyPass, BalancerMember or balancer")),
     ({"after": names('<ProxyMatch "^http:">', NAME)},
      Said("EAS0056", NAME, NAME.replace("  ", " "), "the URL of the ProxyPass")),
     # A back end of somebody else's.
