@@ -139,6 +139,10 @@ static int pass_or_refuse(request_rec *r)
     }
     set_user(pass);
     cba_report_admitted(r, pass);
+    if (pass->decision.weak &&
+        cba_gateway_weak_is_new(cba_conf_srv(r->server)->gateway, &pass->decision.account)) {
+        cba_report_weak(r, pass);
+    }
     return OK;
 }
 

@@ -39,6 +39,9 @@ enum cba_reason cba_gateway_ntauth(struct cba_gateway *gateway, struct cba_span 
                                    const struct cba_cert *cert, struct cba_deadline deadline,
                                    struct cba_ntauth_facts *facts, struct cba_result *result);
 
+/* Is it the first time on this day (UTC) that this process lets the account in by a weak mapping? */
+bool cba_gateway_weak_is_new(struct cba_gateway *gateway, const struct cba_account *account);
+
 /* A ticket for the account to the SPN, remembered or asked for. *source is "process" or "kdc".
  * CBA_R_OK with a reference in *out, or KRB_*, LIFE_*. */
 enum cba_reason cba_gateway_ticket(struct cba_gateway *gateway, const struct cba_account *account,
