@@ -10,6 +10,7 @@
 #include <http_request.h>
 
 #include "cba_answer.h"
+#include "cba_attempt.h"
 #include "cba_conf.h"
 #include "cba_conf_check.h"
 #include "cba_gate.h"
@@ -99,6 +100,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_handler(cba_proxy_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
 
     cba_answer_register();
+    cba_attempt_register();
     cba_spool_register();
     cba_proxy_register();
 }

@@ -220,3 +220,20 @@ void cba_cache_put(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KE
     apr_thread_mutex_unlock(cache->mutex);
     discard_all(cache, left);
 }
+
+void cba_cache_drop(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY],
+                    const void *value)
+{
+    struct entry *entry;
+    void *dropped = NULL;
+
+    apr_thread_mutex_lock(cache->mutex);
+    entry = find(cache, key);
+    if (entry && entry->value == value) {
+        dropped = take_out(cache, entry);
+    }
+    apr_thread_mutex_unlock(cache->mutex);
+    if (dropped) {
+        cache->discard(dropped);
+    }
+}

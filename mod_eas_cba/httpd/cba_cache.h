@@ -41,4 +41,8 @@ bool cba_cache_first(struct cba_cache *cache, const unsigned char key[CBA_CACHE_
 void cba_cache_put(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t until,
                    void *value);
 
+/* Takes the key's value out, if it is still this one. */
+void cba_cache_drop(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY],
+                    const void *value);
+
 #endif

@@ -272,6 +272,17 @@ static const char *cba_conf_set_read_limit(cmd_parms *cmd, void *dir, const char
     return misplaced(cmd);
 }
 
+static const char *cba_conf_set_channel_binding(cmd_parms *cmd, void *dir, const char *word)
+{
+    bool automatic = !ap_cstr_casecmp(word, "Auto");
+
+    if (!automatic && ap_cstr_casecmp(word, "Off")) {
+        return COMPLAIN(cmd, word, "Auto or Off");
+    }
+    ((struct cba_dir_conf *)dir)->channel_binding = automatic;
+    return misplaced(cmd);
+}
+
 static const char *cba_conf_set_protocol(cmd_parms *cmd, void *dir, const char *word,
                                          const char *mode)
 {

@@ -48,4 +48,10 @@ enum cba_reason cba_gateway_ticket(struct cba_gateway *gateway, const struct cba
                                    const char *spn, struct cba_ticket **out, const char **source,
                                    struct cba_result *result);
 
+/* See cba_tickets_renew and cba_tickets_refused; the gateway gave the ticket. */
+bool cba_gateway_renew(struct cba_gateway *gateway, const struct cba_account *account,
+                       const char *spn, const struct cba_ticket *refused);
+void cba_gateway_refused(struct cba_gateway *gateway, const struct cba_account *account,
+                         const char *spn);
+
 #endif

@@ -327,6 +327,11 @@ void cba_spool_rewind(struct cba_spool *spool)
     APR_BRIGADE_INSERT_TAIL(spool->pending, apr_bucket_eos_create(spool->pending->bucket_alloc));
 }
 
+bool cba_spool_is_given(const struct cba_spool *spool)
+{
+    return APR_BRIGADE_EMPTY(spool->pending);
+}
+
 static apr_status_t give_body(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
                               apr_read_type_e block, apr_off_t readbytes)
 {

@@ -31,4 +31,7 @@ enum cba_reason cba_spool_read(request_rec *r, int64_t limit, int64_t memory, co
 /* Start over: the next reader gets the body from its first byte. */
 void cba_spool_rewind(struct cba_spool *spool);
 
+/* Has the reader had the last byte since then? */
+bool cba_spool_is_given(const struct cba_spool *spool);
+
 #endif

@@ -6,7 +6,8 @@
 #include "cba_decision.h"
 #include "cba_s4u.h"
 
-#define TICKETS_MAX 8192 /* tickets that a process remembers */
+#define TICKETS_MAX  8192 /* tickets that a process remembers */
+#define REFUSALS_MAX 8192 /* accounts and SPNs whose fresh ticket was refused */
 #define TICKET_MARGIN                                                                              \
     300 /* seconds before its end in which a ticket is not used any more: the clock skew that      \
            Kerberos allows */
@@ -14,8 +15,23 @@
 struct cba_tickets {
     const struct cba_srv_conf *conf;
     struct cba_service *service;
-    struct cba_cache *cache;
+    struct cba_cache *cache, *refusals;
 };
+
+/* The SID says whose ticket it is, the name which name it bears: after a renaming neither alone
+ * would do. */
+static bool make_key(const struct cba_tickets *tickets, const char *type,
+                     const struct cba_account *account, const char *spn,
+                     unsigned char key[CBA_CACHE_KEY])
+{
+    const struct cba_span parts[] = {
+        cba_span_str(type),         cba_span_of(account->sid.binary, account->sid.len),
+        cba_span_str(account->sam), cba_span_str(account->domain),
+        cba_span_str(spn),          cba_span_str(cba_service_principal(tickets->service)),
+    };
+
+    return cba_cache_key(parts, sizeof parts / sizeof *parts, key);
+}
 
 /* The ports of one delegation: what S4U2Self yields is what S4U2Proxy takes. */
 struct delegation {
@@ -79,18 +95,8 @@ enum cba_reason cba_tickets_get(struct cba_tickets *tickets, const struct cba_ac
     enum cba_reason reason;
 
     *out = NULL;
-    {
-        /* The SID says whose ticket it is, the name which name it bears: after a renaming neither
-         * alone would do. */
-        const struct cba_span parts[] = {
-            cba_span_str("ticket"),     cba_span_of(account->sid.binary, account->sid.len),
-            cba_span_str(account->sam), cba_span_str(account->domain),
-            cba_span_str(spn),          cba_span_str(cba_service_principal(tickets->service)),
-        };
-
-        if (!cba_cache_key(parts, sizeof parts / sizeof *parts, key)) {
-            return CBA_R_LIFE_MEMORY;
-        }
+    if (!make_key(tickets, "ticket", account, spn, key)) {
+        return CBA_R_LIFE_MEMORY;
     }
     *source = "process";
     if (cba_cache_get(tickets->cache, key, apr_time_sec(apr_time_now()), take_ticket, out)) {
@@ -109,6 +115,44 @@ enum cba_reason cba_tickets_get(struct cba_tickets *tickets, const struct cba_ac
     return CBA_R_OK;
 }
 
+/* Refusals: that they were is all that is known of them. */
+
+static void take_nothing(void *value, void *ctx)
+{
+    (void)value;
+    (void)ctx;
+}
+
+static void discard_nothing(void *value)
+{
+    (void)value;
+}
+
+bool cba_tickets_renew(struct cba_tickets *tickets, const struct cba_account *account,
+                       const char *spn, const struct cba_ticket *refused)
+{
+    unsigned char key[CBA_CACHE_KEY];
+
+    if (!make_key(tickets, "refusal", account, spn, key) ||
+        cba_cache_get(tickets->refusals, key, apr_time_sec(apr_time_now()), take_nothing, NULL) ||
+        !make_key(tickets, "ticket", account, spn, key)) {
+        return false;
+    }
+    cba_cache_drop(tickets->cache, key, refused);
+    return true;
+}
+
+void cba_tickets_refused(struct cba_tickets *tickets, const struct cba_account *account,
+                         const char *spn)
+{
+    int64_t until = apr_time_sec(apr_time_now()) + cba_srv_ttl_negative(tickets->conf);
+    unsigned char key[CBA_CACHE_KEY];
+
+    if (make_key(tickets, "refusal", account, spn, key)) {
+        cba_cache_put(tickets->refusals, key, until, NULL);
+    }
+}
+
 struct cba_tickets *cba_tickets_create(apr_pool_t *pchild, const struct cba_srv_conf *conf,
                                        struct cba_service *service)
 {
@@ -117,5 +161,6 @@ struct cba_tickets *cba_tickets_create(apr_pool_t *pchild, const struct cba_srv_
     tickets->conf = conf;
     tickets->service = service;
     tickets->cache = cba_cache_create(pchild, TICKETS_MAX, discard_ticket);
-    return tickets->cache ? tickets : NULL;
+    tickets->refusals = cba_cache_create(pchild, REFUSALS_MAX, discard_nothing);
+    return tickets->cache && tickets->refusals ? tickets : NULL;
 }

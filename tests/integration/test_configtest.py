@@ -398,7 +398,8 @@ def test_neither_proxy_nor_tls_loaded(site):
 @pytest.mark.parametrize("line", [
     "EASCertAuth  Off", "EASCertAuthMap  SID", "EASCertAuthStrongMapping  On",
     "EASCertAuthEKU  1.2.3", "EASCertAuthReadAhead  1M", "EASCertAuthProtocol  Any",
-    "EASCertAuthCommands  Sync", "EASCertAuthUserMatch  On", "EASCertAuthNTAuth  Off"])
+    "EASCertAuthCommands  Sync", "EASCertAuthUserMatch  On", "EASCertAuthNTAuth  Off",
+    "EASCertAuthChannelBinding  Off"])
 def test_location_directive_refused_elsewhere(site, where, opening, line):
     getattr(site, where).extend([opening, line, "</" + opening[1:].split(" ")[0] + ">"])
     status, output = site.configtest()
@@ -827,6 +828,7 @@ def test_chroot(site):
     ("inside", "EASCertAuthReadAhead 0", "at least 1"),
     ("inside", "EASCertAuthReadAhead 10M 0", "at least 1"),
     ("inside", "EASCertAuthReadAhead 10X", "like 10M"),
+    ("inside", "EASCertAuthChannelBinding On", "Auto or Off"),
     ("inside", "EASCertAuthProtocol EWS", "ActiveSync, Autodiscover or Any"),
     ("inside", "EASCertAuthProtocol Any Lax", "Enforce or Log"),
     ("inside", "EASCertAuthProtocol Log", "ActiveSync, Autodiscover or Any"),

@@ -5,7 +5,8 @@
     tests/vectors/make.py [NAME...]
 
 With names only those certificates are made again; "ntauth" stands for the authorities and what they
-issued, "pac" for the PAC buffers. Beside the certificates of NAMES altsec/NAME.txt lists what
+issued, "pac" for the PAC buffers, "binding" for servers' certificates by signature algorithm, each with
+its hash as openssl dgst makes it. Beside the certificates of NAMES altsec/NAME.txt lists what
 altSecurityIdentities can say about each.
 They are committed, so that the unit tests need neither, and so that what parses them was not written
 together with what made them. Private keys are thrown away. Needs
@@ -572,6 +573,49 @@ domainComponent=optional
                 "-out", HERE / "ntauth" / (cert + ".der"))
 
 
+# --- servers' certificates by signature algorithm --------------------------------------------------
+
+EC = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:"]
+RSA = ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]
+PSS = ["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest"]
+
+# name: key, digest of the signature and its options, hash of the binding (RFC 5929 4.1; None: undefined)
+SIGNATURES = {
+    "rsa-md5": (RSA, ["-md5"], "sha256"),
+    "rsa-sha1": (RSA, ["-sha1"], "sha256"),
+    "rsa-sha224": (RSA, ["-sha224"], "sha224"),
+    "rsa-sha256": (RSA, ["-sha256"], "sha256"),
+    "rsa-sha384": (RSA, ["-sha384"], "sha384"),
+    "rsa-sha512": (RSA, ["-sha512"], "sha512"),
+    "pss-sha1": (RSA, ["-sha1", *PSS], "sha256"),
+    "pss-sha256": (RSA, ["-sha256", *PSS], "sha256"),
+    "pss-sha384": (RSA, ["-sha384", *PSS], "sha384"),
+    "pss-sha512": (RSA, ["-sha512", *PSS], "sha512"),
+    "pss-sha512-mgf-sha256": (RSA, ["-sha512", *PSS, "-sigopt", "rsa_mgf1_md:sha256"], "sha512"),
+    "ecdsa-sha1": ([*EC[:-1], EC[-1] + "P-256"], ["-sha1"], "sha256"),
+    "ecdsa-sha256": ([*EC[:-1], EC[-1] + "P-256"], ["-sha256"], "sha256"),
+    "ecdsa-sha384": ([*EC[:-1], EC[-1] + "P-384"], ["-sha384"], "sha384"),
+    "ecdsa-sha512": ([*EC[:-1], EC[-1] + "P-521"], ["-sha512"], "sha512"),
+    "ed25519": (["-algorithm", "ED25519"], [], None),
+    "ed448": (["-algorithm", "ED448"], [], None),
+}
+
+
+def bindings():
+    with tempfile.TemporaryDirectory() as name:
+        key = pathlib.Path(name) / "key"
+        for cert, (kind, options, digest) in SIGNATURES.items():
+            path = HERE / "binding" / (cert + ".der")
+            subprocess.run(["openssl", "genpkey", *kind, "-out", key], check=True,
+                           stderr=subprocess.DEVNULL)
+            subprocess.run(["openssl", "req", "-x509", "-new", "-key", key, "-subj", "/CN=cas1.contoso.com",
+                            "-days", "9000", *options, "-outform", "DER", "-out", path], check=True)
+            done = digest and subprocess.run(["openssl", "dgst", "-" + digest, "-r", path], check=True,
+                                             capture_output=True, text=True)
+            (HERE / "binding" / (cert + ".txt")).write_text(
+                (done.stdout.split()[0] if done else "none") + "\n")
+
+
 # --- PAC buffers ----------------------------------------------------------------------------------
 
 def pac_buffers():
@@ -663,10 +707,12 @@ def pac_buffers():
 
 
 if __name__ == "__main__":
-    for kind in ("altsec", "cert", "ntauth", "pac"):
+    for kind in ("altsec", "binding", "cert", "ntauth", "pac"):
         (HERE / kind).mkdir(exist_ok=True)
     certificates()
     if wanted("ntauth"):
         authorities()
+    if wanted("binding"):
+        bindings()
     if wanted("pac"):
         pac_buffers()
