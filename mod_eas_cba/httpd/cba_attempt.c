@@ -13,8 +13,6 @@
 #include "cba_private.h"
 #include "cba_spool.h"
 
-#define REQUEST_LINE_MAX (1024 * 1024) /* far more than httpd lets a phone send */
-
 /* An attempt while mod_proxy_http runs. */
 struct run {
     request_rec *r;
@@ -151,7 +149,7 @@ static apr_status_t write_head(ap_filter_t *f, apr_bucket_brigade *bb)
     }
     if (rv == APR_SUCCESS) { /* without a verified back end there is no token */
         authorization = backend ? make_authorization(backend, f->c->bucket_alloc) : NULL;
-        rv = authorization ? apr_brigade_split_line(line, bb, APR_BLOCK_READ, REQUEST_LINE_MAX)
+        rv = authorization ? apr_brigade_split_line(line, bb, APR_BLOCK_READ, INT64_MAX)
                            : APR_EGENERAL;
     }
     if (rv == APR_SUCCESS) {

@@ -152,7 +152,10 @@ static enum cba_reason deliver(request_rec *r, struct cba_pass *pass,
             break;
         }
         cba_ticket_unref(ticket);
-        again = again && !r->connection->aborted;
+        if (again && r->connection->aborted) { /* nobody waits for an answer any more */
+            *status = DONE;
+            return CBA_R_OK;
+        }
     }
     return reason;
 }

@@ -155,6 +155,18 @@ def test_every_kind_of_request_is_sent_again(gateway, cas1, phone, rotate, shape
     assert one.access(2)[-1]["EAS_ATTEMPTS"] == "2"
 
 
+@pytest.mark.eas("EAS0045")
+def test_worker_that_asks_before_it_sends_the_body(gateway, cas1, phone, rotate):
+    """ping=: the head leaves alone, with the token, and the body after "100 Continue"."""
+    gateway(target="https://cas1.contoso.test timeout=3600 ping=5")
+    body = os.urandom(100_000)
+    with phone("alice").connect() as connection:
+        alice(connection.command("SendMail", body))
+        rotate()
+        alice(connection.command("SendMail", body))
+    assert [request["sha256"] for request in cas1.requests()] == [digest(body)] * 2
+
+
 def test_streams_in_parallel_after_a_change_of_key(gateway, cas1, phone, rotate, kdc):
     gateway(modules=["http2"], vhost="Protocols h2 http/1.1", processes=1)
     alice(phone("alice").options())
