@@ -28,4 +28,10 @@ bool cba_value_pair(struct cba_span word, struct cba_span *name, struct cba_span
  * DNS name without a final dot, an IPv4 address, or an IPv6 address in brackets without a zone. */
 bool cba_value_ldap_uri(struct cba_span word);
 
+/* A DNS name without a final dot, or an IPv4 address. */
+bool cba_value_host(struct cba_span word);
+
+/* 1 to 65535, without leading zeros. False: not that. */
+bool cba_value_port(struct cba_span word, int *out);
+
 #endif
