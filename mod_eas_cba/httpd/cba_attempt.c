@@ -259,7 +259,7 @@ static void judge(request_rec *r, const struct run *run, const struct cba_pass *
 }
 
 void cba_attempt_make(request_rec *r, struct cba_pass *pass, const struct cba_target *target,
-                      struct cba_ticket *ticket, bool bind, struct cba_attempt *attempt)
+                      struct cba_ticket *ticket, bool bind, bool fresh, struct cba_attempt *attempt)
 {
     struct cba_private *connection = NULL;
     proxy_worker *worker = target->worker;
@@ -274,7 +274,7 @@ void cba_attempt_make(request_rec *r, struct cba_pass *pass, const struct cba_ta
 
     memset(attempt, 0, sizeof *attempt);
     if (cba_mod_proxy_is_ours()) {
-        connection = cba_private_take(r, &pass->decision.account, worker, target->spn);
+        connection = cba_private_take(r, &pass->decision.account, worker, target->spn, fresh);
         if (!connection) {
             refuse(attempt, CBA_R_LIFE_MEMORY);
             return;

@@ -39,10 +39,11 @@ struct cba_attempt {
     bool kept;  /* the request went over a connection that had served another before */
 };
 
-/* Makes the attempt. bind: with the channel binding of the back end's certificate. Nothing of an
- * attempt that was not ANSWERED stays in r. */
+/* Makes the attempt. bind: with the channel binding of the back end's certificate; fresh: on a new
+ * connection. Nothing of an attempt that was not ANSWERED stays in r. */
 void cba_attempt_make(request_rec *r, struct cba_pass *pass, const struct cba_target *target,
-                      struct cba_ticket *ticket, bool bind, struct cba_attempt *attempt);
+                      struct cba_ticket *ticket, bool bind, bool fresh,
+                      struct cba_attempt *attempt);
 
 /* register_hooks: the filter, and the hooks on the way of a connection to a back end. */
 void cba_attempt_register(void);

@@ -124,7 +124,7 @@ static enum cba_reason deliver(request_rec *r, struct cba_pass *pass,
             break;
         }
         apr_table_setn(r->subprocess_env, CBA_ENV_TICKET, source);
-        cba_attempt_make(r, pass, target, ticket, bind, &attempt);
+        cba_attempt_make(r, pass, target, ticket, bind, renewed || resent, &attempt);
         reason = attempt.reason;
         *result = attempt.result;
         *status = attempt.status;
