@@ -9,7 +9,7 @@
 struct entry {
     struct entry *next;          /* in its bucket */
     struct entry *newer, *older; /* in order of use */
-    int64_t until;
+    int64_t fresh, until;
     void *value;
     unsigned char key[CBA_CACHE_KEY];
 };
@@ -121,15 +121,16 @@ struct cba_cache *cba_cache_create(apr_pool_t *pool, size_t capacity, void (*dis
     return cache;
 }
 
-bool cba_cache_get(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t now,
-                   void (*take)(void *value, void *ctx), void *ctx)
+/* A value that serves at this time, which is the fresh one's end or the old one's. */
+static bool get(struct cba_cache *cache, const unsigned char *key, int64_t now, bool old,
+                void (*take)(void *value, void *ctx), void *ctx)
 {
     struct entry *entry;
     bool serves;
 
     apr_thread_mutex_lock(cache->mutex);
     entry = find(cache, key);
-    serves = entry && now < entry->until;
+    serves = entry && now < (old ? entry->until : entry->fresh);
     if (serves) {
         take(entry->value, ctx);
         unlink_use(cache, entry);
@@ -139,20 +140,39 @@ bool cba_cache_get(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KE
     return serves;
 }
 
+bool cba_cache_get(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t now,
+                   void (*take)(void *value, void *ctx), void *ctx)
+{
+    return get(cache, key, now, false, take, ctx);
+}
+
+bool cba_cache_get_old(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t now,
+                       void (*take)(void *value, void *ctx), void *ctx)
+{
+    return get(cache, key, now, true, take, ctx);
+}
+
 void cba_cache_put(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t until,
                    void *value)
 {
-    struct entry *fresh = calloc(1, sizeof *fresh);
+    cba_cache_keep(cache, key, until, until, value);
+}
+
+void cba_cache_keep(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t fresh,
+                    int64_t until, void *value)
+{
+    struct entry *entry = calloc(1, sizeof *entry);
     void *replaced = NULL, *evicted = NULL;
     struct entry *old;
 
-    if (!fresh) {
+    if (!entry) {
         cache->discard(value);
         return;
     }
-    memcpy(fresh->key, key, CBA_CACHE_KEY);
-    fresh->until = until;
-    fresh->value = value;
+    memcpy(entry->key, key, CBA_CACHE_KEY);
+    entry->fresh = fresh;
+    entry->until = until;
+    entry->value = value;
 
     apr_thread_mutex_lock(cache->mutex);
     old = find(cache, key);
@@ -162,9 +182,9 @@ void cba_cache_put(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KE
     if (cache->count >= cache->capacity) {
         evicted = take_out(cache, cache->oldest);
     }
-    fresh->next = *bucket_of(cache, key);
-    *bucket_of(cache, key) = fresh;
-    link_newest(cache, fresh);
+    entry->next = *bucket_of(cache, key);
+    *bucket_of(cache, key) = entry;
+    link_newest(cache, entry);
     cache->count++;
     apr_thread_mutex_unlock(cache->mutex);
 
@@ -173,5 +193,34 @@ void cba_cache_put(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KE
     }
     if (evicted) {
         cache->discard(evicted);
+    }
+}
+
+void cba_cache_prolong(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY],
+                       int64_t fresh)
+{
+    struct entry *entry;
+
+    apr_thread_mutex_lock(cache->mutex);
+    entry = find(cache, key);
+    if (entry && entry->fresh < fresh) {
+        entry->fresh = fresh < entry->until ? fresh : entry->until;
+    }
+    apr_thread_mutex_unlock(cache->mutex);
+}
+
+void cba_cache_forget(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY])
+{
+    struct entry *entry;
+    void *value = NULL;
+
+    apr_thread_mutex_lock(cache->mutex);
+    entry = find(cache, key);
+    if (entry) {
+        value = take_out(cache, entry);
+    }
+    apr_thread_mutex_unlock(cache->mutex);
+    if (value) {
+        cache->discard(value);
     }
 }

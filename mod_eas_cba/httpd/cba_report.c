@@ -42,6 +42,12 @@ static bool outage_is_due(enum cba_reason reason, unsigned *suppressed)
     return true;
 }
 
+static const char *more_text(unsigned suppressed, char out[48])
+{
+    snprintf(out, 48, "; %u more like it were not logged", suppressed);
+    return out;
+}
+
 /* "14.1", or "-" where nobody said. */
 static const char *version_text(const struct cba_query *query, char out[16])
 {
@@ -87,7 +93,7 @@ static void log_refusal(request_rec *r, const struct cba_pass *pass, enum cba_re
             return;
         }
         if (suppressed) {
-            snprintf(more, sizeof more, "; %u more like it were not logged", suppressed);
+            more_text(suppressed, more);
         }
     }
     if (result && result->detail[0]) {
@@ -189,14 +195,33 @@ void cba_report_admitted(request_rec *r, struct cba_pass *pass)
     apr_table_setn(r->subprocess_env, CBA_ENV_MAPPED_BY, cba_method_name(pass->decision.method));
 }
 
-void cba_report_server(const server_rec *s, enum cba_reason reason, const struct cba_result *result)
+static void log_server(const server_rec *s, enum cba_reason reason, const struct cba_result *result,
+                       unsigned suppressed)
 {
     const struct cba_reason_info *info = cba_reason_info(reason);
-    char detail[CBA_DETAIL_MAX + 1] = "";
+    char detail[CBA_DETAIL_MAX + 1] = "", more[48] = "";
 
     if (result && result->detail[0]) {
         cba_escape_log(cba_span_str(result->detail), detail, sizeof detail);
     }
-    ap_log_error(APLOG_MARK, httpd_level(info->level), 0, s, "%s: %s%s%s%s; to do: %s", info->tag,
-                 info->meaning, detail[0] ? " (" : "", detail, detail[0] ? ")" : "", info->remedy);
+    if (suppressed) {
+        more_text(suppressed, more);
+    }
+    ap_log_error(APLOG_MARK, httpd_level(info->level), 0, s, "%s: %s%s%s%s%s; to do: %s", info->tag,
+                 info->meaning, detail[0] ? " (" : "", detail, detail[0] ? ")" : "", more,
+                 info->remedy);
+}
+
+void cba_report_server(const server_rec *s, enum cba_reason reason, const struct cba_result *result)
+{
+    log_server(s, reason, result, 0);
+}
+
+void cba_report_outage(const server_rec *s, enum cba_reason reason, const struct cba_result *result)
+{
+    unsigned suppressed;
+
+    if (outage_is_due(reason, &suppressed)) {
+        log_server(s, reason, result, suppressed);
+    }
 }

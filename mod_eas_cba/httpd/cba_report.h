@@ -43,4 +43,9 @@ void cba_report_admitted(request_rec *r, struct cba_pass *pass);
 void cba_report_server(const server_rec *s, enum cba_reason reason,
                        const struct cba_result *result);
 
+/* The same about an outage that no request is refused for: at most one line of that number in
+ * CBA_REPORT_INTERVAL seconds. */
+void cba_report_outage(const server_rec *s, enum cba_reason reason,
+                       const struct cba_result *result);
+
 #endif

@@ -11,6 +11,7 @@
 #include <apr_strings.h>
 #include <ldap.h>
 
+#include "cba_breaker.h"
 #include "cba_ldap.h"
 #include "cba_srv.h"
 
@@ -51,6 +52,8 @@ struct cba_directory {
     const char *base; /* NULL: the server's */
     struct cba_service *service;
     const char *domain; /* of SRV records; NULL: the servers are named */
+
+    struct cba_breaker breaker; /* of all servers together */
 
     pthread_mutex_t lock;      /* never held across traffic */
     pthread_cond_t freed;      /* a slot came back */
@@ -146,6 +149,7 @@ static apr_status_t destroy(void *data)
         cba_host_destroy(directory->servers[i].host);
         free(directory->servers[i].name);
     }
+    cba_breaker_destroy(&directory->breaker);
     pthread_cond_destroy(&directory->discovered);
     pthread_cond_destroy(&directory->freed);
     pthread_mutex_destroy(&directory->lock);
@@ -163,7 +167,8 @@ static bool init_locks(struct cba_directory *directory)
     ok = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0 &&
          pthread_mutex_init(&directory->lock, NULL) == 0 &&
          pthread_cond_init(&directory->freed, &attr) == 0 &&
-         pthread_cond_init(&directory->discovered, &attr) == 0;
+         pthread_cond_init(&directory->discovered, &attr) == 0 &&
+         cba_breaker_init(&directory->breaker);
     pthread_condattr_destroy(&attr);
     return ok;
 }
@@ -488,10 +493,11 @@ static enum cba_reason ask(struct slot *slot, const struct question *question,
     return reason;
 }
 
-/* Servers one after the other until one answers or the time is over. */
+/* Servers one after the other until one answers or the time is over. *opened: there was a connection
+ * to one of them. */
 static enum cba_reason ask_anew(struct cba_directory *directory, struct slot *slot,
                                 const struct question *question, struct cba_deadline deadline,
-                                struct cba_result *result)
+                                bool *opened, struct cba_result *result)
 {
     struct cba_result one = {""};
     struct candidates list;
@@ -510,6 +516,7 @@ static enum cba_reason ask_anew(struct cba_directory *directory, struct slot *sl
         reason = cba_ldap_open(server->host, server->tls, &directory->login, directory->base,
                                directory->service, share, &slot->ldap, &one);
         if (reason == CBA_R_OK) {
+            *opened = true;
             slot->server = server;
             slot->born_ms = cba_deadline_clock_ms();
             reason = ask(slot, question, share, &one);
@@ -531,19 +538,13 @@ static enum cba_reason ask_anew(struct cba_directory *directory, struct slot *sl
     return reason;
 }
 
-/* On a connection of the pool, or on a new one. */
-static enum cba_reason ask_somebody(struct cba_directory *directory,
-                                    const struct question *question, struct cba_deadline deadline,
-                                    struct cba_result *result)
+/* On the slot's connection, or on a new one. *opened: see ask_anew. */
+static enum cba_reason ask_by(struct cba_directory *directory, struct slot *slot,
+                              const struct question *question, struct cba_deadline deadline,
+                              bool *opened, struct cba_result *result)
 {
-    struct slot *slot = slot_take(directory, deadline);
     enum cba_reason reason = CBA_R_UNDECIDED;
 
-    if (!slot) {
-        cba_result_set(result, "all %d connections to the directory are in use",
-                       directory->connections);
-        return CBA_R_DIR_TIMEOUT;
-    }
     if (slot->ldap && (outlived(slot, cba_deadline_clock_ms()) || !cba_ldap_alive(slot->ldap))) {
         slot_close(slot);
     }
@@ -559,8 +560,42 @@ static enum cba_reason ask_somebody(struct cba_directory *directory,
         }
     }
     if (!slot->ldap) {
-        reason = ask_anew(directory, slot, question, deadline, result);
+        reason = ask_anew(directory, slot, question, deadline, opened, result);
     }
+    return reason;
+}
+
+/* A search that takes too long may be that one search's fault; that nobody can be reached is not. */
+static enum cba_breaker_news news_of(enum cba_reason reason, bool opened, bool fair)
+{
+    if (opened || reason == CBA_R_OK) {
+        return CBA_BREAKER_ANSWER;
+    }
+    return fair && (reason == CBA_R_DIR_UNREACHABLE || reason == CBA_R_DIR_TIMEOUT)
+               ? CBA_BREAKER_SILENCE
+               : CBA_BREAKER_NOTHING;
+}
+
+static enum cba_reason ask_somebody(struct cba_directory *directory,
+                                    const struct question *question, struct cba_deadline deadline,
+                                    struct cba_result *result)
+{
+    struct slot *slot = slot_take(directory, deadline);
+    bool fair = cba_deadline_left_ms(deadline) >= CBA_BREAKER_FAIR_MS;
+    bool probe, opened = false;
+    enum cba_reason reason;
+
+    if (!slot) {
+        cba_result_set(result, "all %d connections to the directory are in use",
+                       directory->connections);
+        return CBA_R_DIR_TIMEOUT;
+    }
+    if (!cba_breaker_enter(&directory->breaker, &probe, result)) {
+        slot_give(directory, slot);
+        return CBA_R_DIR_OUTAGE;
+    }
+    reason = ask_by(directory, slot, question, deadline, &opened, result);
+    cba_breaker_leave(&directory->breaker, probe, news_of(reason, opened, fair), 0, result);
     slot_give(directory, slot);
     if (reason == CBA_R_OK) {
         result->detail[0] = '\0'; /* what failed on the way does not belong to the answer */

@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "cba_limits.h"
+#include "cba_profile.h"
 
-enum cba_reason cba_krb5_begin(struct cba_krb5 *krb5, struct cba_deadline deadline,
-                               struct cba_result *result)
+enum cba_reason cba_krb5_begin(struct cba_krb5 *krb5, const struct cba_service *service,
+                               struct cba_deadline deadline, struct cba_result *result)
 {
     static const krb5_enctype aes[] = {
         ENCTYPE_AES256_CTS_HMAC_SHA1_96, ENCTYPE_AES128_CTS_HMAC_SHA1_96,
@@ -16,7 +17,15 @@ enum cba_reason cba_krb5_begin(struct cba_krb5 *krb5, struct cba_deadline deadli
     krb5_error_code code;
 
     memset(krb5, 0, sizeof *krb5);
-    code = krb5_init_context(&krb5->context);
+    if (service != NULL) {
+        krb5->kdc.realm = cba_service_realm(service);
+        krb5->kdc.servers = cba_service_kdcs(service, &krb5->kdc.server_count);
+    }
+    if (krb5->kdc.server_count > 0) {
+        code = cba_profile_context(krb5->kdc.realm, &krb5->context);
+    } else {
+        code = krb5_init_context(&krb5->context);
+    }
     if (code == 0) {
         code = krb5_set_default_tgs_enctypes(krb5->context, aes);
     }

@@ -15,6 +15,7 @@
 struct cba_krb5 {
     krb5_context context;
     struct cba_kdc kdc;
+    uint32_t who; /* the account that is asked about (cba_breaker_who); 0: none */
 };
 
 /* What was tried: the same Kerberos error means different things. */
@@ -27,10 +28,10 @@ enum cba_krb5_stage {
     CBA_KRB5_TOKEN    /* without any KDC */
 };
 
-/* CBA_R_OK or LIFE_MEMORY, KRB_OTHER (krb5.conf). After CBA_R_OK the session is to be ended, and
- * must not move until then. */
-enum cba_reason cba_krb5_begin(struct cba_krb5 *krb5, struct cba_deadline deadline,
-                               struct cba_result *result);
+/* For exchanges of the service, which must outlive it; NULL: without any. CBA_R_OK or LIFE_MEMORY,
+ * KRB_OTHER (krb5.conf). After CBA_R_OK the session is to be ended, and must not move until then. */
+enum cba_reason cba_krb5_begin(struct cba_krb5 *krb5, const struct cba_service *service,
+                               struct cba_deadline deadline, struct cba_result *result);
 void cba_krb5_end(struct cba_krb5 *krb5); /* NULL context is allowed */
 
 /* The reason of a Kerberos error (table: RFC 4120 7.5.9, MS-SFU 3.2.5). code is not 0. Never
@@ -56,6 +57,9 @@ struct cba_keys {
     krb5_keytab_entry *entries; /* highest kvno first */
     size_t count;
 };
+
+/* The KDCs that were named when the service was made; count 0: none. They live as long as it. */
+const char *const *cba_service_kdcs(const struct cba_service *service, size_t *count);
 
 /* The service's AES keys, read from its keytab now. CBA_R_OK with at least one key, KRB_KEYTAB,
  * LIFE_MEMORY. */

@@ -110,13 +110,14 @@ static bool destroy(void)
 
 static bool set_service(char **word)
 {
+    const struct cba_service_conf conf = {.keytab = given(word[1]), .principal = given(word[2])};
     struct cba_result result = {""};
     enum cba_reason reason;
 
     destroy();
     cba_service_destroy(service);
     service = NULL;
-    reason = cba_service_create(given(word[1]), given(word[2]), &service, &result);
+    reason = cba_service_create(&conf, &service, &result);
     begin_answer(reason, &result);
     return true;
 }
