@@ -17,7 +17,7 @@
 
 #define CBA_BREAKER_MS 2000
 /* Who had less time than this proves nothing by having got no answer. */
-#define CBA_BREAKER_FAIR_MS 750
+#define CBA_BREAKER_FAIR_MS 950
 
 /* What a request found. */
 enum cba_breaker_news {

@@ -701,6 +701,74 @@ def test_second_kdc_serves_for_a_black_hole(bench, start, black_hole):
     assert answer.reason == "OK" and answer.ms < SLACK_MS, answer
 
 
+@pytest.mark.parametrize("config", ["none", "dead"])
+def test_named_kdcs(bench, start, serve, config):
+    """Those that the service was told, in their order, whatever krb5.conf and DNS say."""
+    bad = serve(closing)
+    harness = start(kdcs=[] if config == "none" else [REFUSING], create=False)
+    answer = harness("create", bench.keytab, "-", bad.name, bench.directory.address + ":88")
+    assert answer.reason == "OK", answer
+    assert delegate(harness).reason == "OK"
+    assert harness("own", "ldap/" + bench.directory.host, MS).reason == "OK"
+    assert bad.count == 1
+
+
+def test_kdc_has_its_place_back(bench, start, serve):
+    """One that failed is tried again by one request at a time, and preferred when it answers."""
+    down = threading.Event()
+    down.set()
+    real = relay(bench.directory.address)
+
+    def treat(connection):
+        return closing(connection) if down.is_set() else real(connection)
+    first = serve(treat)
+    harness = start(kdcs=[first.name, bench.directory.address])
+    assert delegate(harness).reason == "OK"
+    assert first.count == 1
+    harness("clock", 11000)
+    assert delegate(harness).reason == "OK"
+    assert first.count == 2             # for two exchanges
+    down.clear()
+    harness("clock", 5000)
+    assert delegate(harness).reason == "OK"
+    assert first.count == 2
+    harness("clock", 6000)
+    assert delegate(harness).reason == "OK"
+    assert first.count == 4
+    mark = bench.directory.mark()
+    assert delegate(harness, "bob").reason == "OK"
+    assert first.count == 6
+    assert not logins(bench.directory.kdc_requests(mark))
+
+
+def test_nobody_waits_for_a_dead_realm(bench, start, serve):
+    """After two that found nobody one tries in two seconds, and the others are told at once."""
+    down = threading.Event()
+    kdc = serve(lambda connection: silent(connection) if down.is_set() else
+                relay(bench.directory.address)(connection))
+    harness = start(kdcs=[kdc.name])
+    assert delegate(harness).reason == "OK"
+    down.set()
+    for _ in range(3):                  # one account proves nothing, nor does who has no time
+        assert harness("self", "alice", REALM, 1000).reason == "KRB_TIMEOUT"
+        assert harness("self", "bob", REALM, 300).reason == "KRB_TIMEOUT"
+    assert harness("self", "bob", REALM, 1000).reason == "KRB_TIMEOUT"
+    count = kdc.count
+    for sam in ("alice", "bob", "carol"):
+        answer = harness("self", sam, REALM, MS)
+        assert answer.reason == "KRB_OUTAGE" and answer.ms < SLACK_MS, answer
+        assert "S4U2Self for bob" in answer.detail and kdc.name in answer.detail
+    assert harness("own", "ldap/" + bench.directory.host, MS).reason == "KRB_OUTAGE"
+    assert kdc.count == count
+    harness("clock", 3000)
+    assert harness("self", "carol", REALM, 1000).reason == "KRB_TIMEOUT"
+    assert harness("self", "alice", REALM, MS).reason == "KRB_OUTAGE"
+    down.clear()
+    harness("clock", 3000)
+    assert delegate(harness, "nobody-there").reason == "KRB_CLIENT_UNKNOWN"   # that is an answer
+    assert delegate(harness).reason == "OK"
+
+
 def test_all_kdcs_are_tried_again(bench, start):
     """Those that failed lately are better than none."""
     harness = start(kdcs=[REFUSING, bench.directory.address])
