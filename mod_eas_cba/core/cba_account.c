@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cba_account.h"
 
+#include "cba_dn.h"
 #include "cba_time.h"
 
 enum attribute {
@@ -12,6 +13,8 @@ enum attribute {
     WHEN_CREATED,
     OBJECT_CLASS,
     ALT_SECURITY_IDENTITIES,
+    MEMBER_OF, /* after OBJECT_SID, whose domain it is about */
+    PRIMARY_GROUP_ID,
     ATTRIBUTE_COUNT
 };
 
@@ -24,6 +27,8 @@ const char *const cba_account_attributes[] = {
     [WHEN_CREATED] = "whenCreated",
     [OBJECT_CLASS] = "objectClass",
     [ALT_SECURITY_IDENTITIES] = "altSecurityIdentities",
+    [MEMBER_OF] = "memberOf",
+    [PRIMARY_GROUP_ID] = "primaryGroupID",
     [ATTRIBUTE_COUNT] = NULL,
 };
 
@@ -104,12 +109,56 @@ static bool parse_classes(const struct cba_attribute *attribute, bool *computer)
     return true;
 }
 
+/* Groups that the account is a direct member of, but for its primary one. A plain DN names no SID,
+ * and a localised name is nothing to go by: cba_account.protected_user. */
+static bool parse_groups(const struct cba_attribute *attribute, struct cba_account *out)
+{
+    struct cba_sid protected_users;
+    struct cba_dn group;
+
+    (void)cba_sid_in_domain_of(&out->sid, CBA_RID_PROTECTED_USERS, &protected_users);
+    for (size_t i = 0; i < attribute->count; i++) {
+        if (!cba_dn_parse(attribute->values[i], &group)) {
+            return false;
+        }
+        if (cba_sid_equal(&group.sid, &protected_users)) {
+            out->protected_user = true;
+        }
+    }
+    return true;
+}
+
+/* The RID of a group in the account's own domain (MS-ADA3). */
+static bool parse_primary_group(struct cba_span text, struct cba_account *out)
+{
+    int64_t rid;
+
+    if (!parse_integer(text, INT32_MIN, INT32_MAX, &rid)) {
+        return false;
+    }
+    if (rid == CBA_RID_PROTECTED_USERS) {
+        out->protected_user = true;
+    }
+    return true;
+}
+
+static bool has_many_values(enum attribute which)
+{
+    return which == OBJECT_CLASS || which == ALT_SECURITY_IDENTITIES || which == MEMBER_OF;
+}
+
+static bool may_be_missing(enum attribute which)
+{
+    return which == USER_PRINCIPAL_NAME || which == ALT_SECURITY_IDENTITIES || which == MEMBER_OF ||
+           which == PRIMARY_GROUP_ID;
+}
+
 static bool parse_attribute(enum attribute which, const struct cba_attribute *attribute,
                             struct cba_account *out)
 {
     struct cba_span value = attribute->values[0];
 
-    if (attribute->count > 1 && which != OBJECT_CLASS && which != ALT_SECURITY_IDENTITIES) {
+    if (attribute->count > 1 && !has_many_values(which)) {
         return false;
     }
     switch (which) {
@@ -129,53 +178,69 @@ static bool parse_attribute(enum attribute which, const struct cba_attribute *at
         return parse_classes(attribute, &out->computer);
     case ALT_SECURITY_IDENTITIES: /* what they say depends on the certificate: cba_mapping_add */
         return true;
+    case MEMBER_OF:
+        return parse_groups(attribute, out);
+    case PRIMARY_GROUP_ID:
+        return parse_primary_group(value, out);
     case ATTRIBUTE_COUNT:
         break;
     }
     return false;
 }
 
-static enum cba_reason refuse(enum cba_reason reason, const char *name, struct cba_account *out,
-                              struct cba_result *result)
+/* The attribute and whose it is. A DN begins with what tells it apart: the end may be cut. */
+static enum cba_reason refuse(enum cba_reason reason, const char *name, struct cba_span dn,
+                              struct cba_account *out, struct cba_result *result)
 {
     *out = (struct cba_account){0};
     if (result != NULL) {
-        cba_result_set(result, "%s", name);
+        cba_result_set(result, "%s of %.*s", name,
+                       dn.len < CBA_DETAIL_MAX ? (int)dn.len : CBA_DETAIL_MAX,
+                       dn.len > 0 ? (const char *)dn.ptr : "");
     }
     return reason;
 }
 
-static bool is_named(const struct cba_attribute *attribute, const char *name)
+/* Of memberOf a part counts as well. */
+static bool is_named(const struct cba_attribute *attribute, enum attribute which)
 {
-    return cba_span_equal_nocase(cba_span_str(attribute->name), cba_span_str(name));
+    struct cba_span name = cba_span_str(attribute->name);
+    struct cba_span range = cba_span_str("memberOf;range=");
+
+    return cba_span_equal_nocase(name, cba_span_str(cba_account_attributes[which])) ||
+           (which == MEMBER_OF && name.len > range.len &&
+            cba_span_equal_nocase(cba_span_of(name.ptr, range.len), range));
 }
 
 enum cba_reason cba_account_parse(struct cba_span dn, const struct cba_attribute *attributes,
                                   size_t count, struct cba_account *out, struct cba_result *result)
 {
+    struct cba_dn own;
+
     *out = (struct cba_account){0};
-    if (!cba_account_domain(dn, out->domain)) {
-        return refuse(CBA_R_ACC_MALFORMED, "distinguishedName", out, result);
+    if (!cba_dn_parse(dn, &own) || !cba_account_domain(own.text, out->domain)) {
+        return refuse(CBA_R_ACC_MALFORMED, "distinguishedName", dn, out, result);
     }
-    for (int which = 0; which < ATTRIBUTE_COUNT; which++) {
+    for (enum attribute which = 0; which < ATTRIBUTE_COUNT; which++) {
         const char *name = cba_account_attributes[which];
         const struct cba_attribute *found = NULL;
 
         for (size_t i = 0; i < count; i++) {
-            if (!is_named(&attributes[i], name)) {
+            /* Beside a part of the values comes the attribute without any. */
+            if (attributes[i].count == 0 || !is_named(&attributes[i], which)) {
                 continue;
             }
             if (found != NULL) {
-                return refuse(CBA_R_ACC_MALFORMED, name, out, result);
+                return refuse(CBA_R_ACC_MALFORMED, name, own.text, out, result);
             }
             found = &attributes[i];
         }
-        if (found == NULL || found->count == 0) {
-            if (which != USER_PRINCIPAL_NAME && which != ALT_SECURITY_IDENTITIES) {
-                return refuse(CBA_R_ACC_INCOMPLETE, name, out, result);
+        if (found == NULL) {
+            if (!may_be_missing(which)) {
+                return refuse(CBA_R_ACC_INCOMPLETE, name, own.text, out, result);
             }
-        } else if (!parse_attribute((enum attribute)which, found, out)) {
-            return refuse(CBA_R_ACC_MALFORMED, name, out, result);
+        } else if (!parse_attribute(which, found, out)) {
+            return refuse(CBA_R_ACC_MALFORMED, name, own.text, out, result);
         }
     }
     return CBA_R_OK;
@@ -285,9 +350,13 @@ bool cba_account_domain(struct cba_span dn, char domain[CBA_DOMAIN_MAX + 1])
 
 enum cba_reason cba_account_policy(const struct cba_account *account, int64_t now)
 {
-    const uint32_t machine = CBA_UAC_INTERDOMAIN_TRUST | CBA_UAC_WORKSTATION_TRUST |
-                             CBA_UAC_SERVER_TRUST | CBA_UAC_PARTIAL_SECRETS;
+    const uint32_t machine =
+        CBA_UAC_INTERDOMAIN_TRUST | CBA_UAC_WORKSTATION_TRUST | CBA_UAC_SERVER_TRUST;
 
+    /* A read-only domain controller is a computer as well: its own number says more. */
+    if ((account->control & CBA_UAC_PARTIAL_SECRETS) != 0) {
+        return CBA_R_ACC_PARTIAL_SECRETS;
+    }
     if (account->computer || (account->control & machine) != 0) {
         return CBA_R_ACC_COMPUTER;
     }
@@ -303,5 +372,5 @@ enum cba_reason cba_account_policy(const struct cba_account *account, int64_t no
     if ((account->control & CBA_UAC_NOT_DELEGATED) != 0) {
         return CBA_R_ACC_SENSITIVE;
     }
-    return CBA_R_OK;
+    return account->protected_user ? CBA_R_ACC_PROTECTED : CBA_R_OK;
 }

@@ -33,6 +33,9 @@ struct cba_account {
     int64_t expires;  /* seconds since 1970; INT64_MAX: never */
     int64_t created;  /* whenCreated, seconds since 1970 */
     bool computer;    /* objectClass has computer */
+    /* memberOf or primaryGroupID names Protected Users. False: they do not, or cannot (nested groups,
+     * a server without extended names, values that it does not show): the evidence ticket tells. */
+    bool protected_user;
 };
 
 /* One LDAP attribute as it came: a name and values that need not be text. */
@@ -42,14 +45,17 @@ struct cba_attribute {
     size_t count;
 };
 
-/* The attributes to ask the directory for, NULL-terminated. */
+/* The attributes to ask the directory for, NULL-terminated. DNs should be asked for in the extended
+ * form of cba_dn.h. */
 extern const char *const cba_account_attributes[];
 
-/* CBA_R_OK, ACC_INCOMPLETE or ACC_MALFORMED with the attribute's name in result. Attribute names
- * compare without case; unknown ones are ignored; a single-valued attribute with two values is
- * malformed, as is one attribute twice; all of cba_account_attributes but userPrincipalName and
- * altSecurityIdentities must be there; the values of the latter are not looked into. A DN without a domain is "distinguishedName" malformed. On an error *out is zeroed. result
- * may be NULL. */
+/* CBA_R_OK, ACC_INCOMPLETE or ACC_MALFORMED with the attribute's name and the account's DN in
+ * result. Attribute names compare without case; unknown ones are ignored; a single-valued attribute
+ * with two values is malformed, as is one attribute twice; all of cba_account_attributes must be
+ * there but userPrincipalName, altSecurityIdentities (whose values are not looked into), memberOf
+ * and primaryGroupID. Of a memberOf that the server cut ("memberOf;range=0-1499", MS-ADTS
+ * 3.1.1.3.1.3.3) what is there counts. dn and memberOf may be extended or plain. A DN without a
+ * domain is "distinguishedName" malformed. On an error *out is zeroed. result may be NULL. */
 enum cba_reason cba_account_parse(struct cba_span dn, const struct cba_attribute *attributes,
                                   size_t count, struct cba_account *out, struct cba_result *result);
 
@@ -69,8 +75,9 @@ static inline void cba_account_realm(const struct cba_account *account,
 }
 
 /* May this account use a phone at this time (seconds since 1970)? CBA_R_OK, ACC_COMPUTER,
- * ACC_NOT_USER, ACC_DISABLED, ACC_EXPIRED, ACC_SENSITIVE. Locked-out and password-expired accounts
- * are left to the KDC. */
+ * ACC_PARTIAL_SECRETS, ACC_NOT_USER, ACC_DISABLED, ACC_EXPIRED, ACC_SENSITIVE, ACC_PROTECTED.
+ * Locked-out accounts are left to the KDC: a lock ends by itself. So are passwords that have
+ * expired or must be changed: they are of no concern to a certificate. */
 enum cba_reason cba_account_policy(const struct cba_account *account, int64_t now);
 
 #endif

@@ -105,6 +105,13 @@ static enum cba_reason check_peer(const struct cba_peer *peer, struct cba_result
     return CBA_R_OK;
 }
 
+static enum cba_reason parse(const struct cba_peer *peer, const struct cba_ports *ports,
+                             struct cba_decision *out)
+{
+    return ports->parse ? ports->parse(ports->ctx, peer->der, &out->cert, &out->result)
+                        : cba_cert_parse(peer->der, &out->cert, &out->result);
+}
+
 /* On every request, also of a connection that is older than the certificate's end. */
 static enum cba_reason check_dates(const struct cba_cert *cert, int64_t now)
 {
@@ -152,7 +159,8 @@ static enum cba_reason resolve(const struct cba_answer *answer, const struct cba
         out->account = *account;
         out->has_account = true;
     }
-    if (reason != CBA_R_OK && forms != 0) {
+    out->weak = reason == CBA_R_OK && !cba_method_is_strong(out->method, forms);
+    if ((reason != CBA_R_OK || out->weak) && forms != 0) {
         cba_result_set(&out->result, "altSecurityIdentities, %s", cba_altsec_name(forms));
     }
     return reason;
@@ -212,7 +220,7 @@ static enum cba_reason decide(const struct cba_request *request, const struct cb
 
     if ((reason = check_request(request, rules, &malformed, out)) != CBA_R_OK ||
         (reason = check_peer(peer, &out->result)) != CBA_R_OK ||
-        (reason = cba_cert_parse(peer->der, &out->cert, &out->result)) != CBA_R_OK ||
+        (reason = parse(peer, ports, out)) != CBA_R_OK ||
         (reason = check_dates(&out->cert, now)) != CBA_R_OK ||
         (reason = check_usage(&out->cert, rules)) != CBA_R_OK ||
         (reason = check_issuer(peer, rules, ports, out)) != CBA_R_OK ||
@@ -251,7 +259,8 @@ static enum cba_reason check_evidence(const struct cba_evidence_facts *facts,
                        facts->client, facts->realm);
         return CBA_R_KRB_CLIENT_NAME;
     }
-    if (facts->sid.len == 0) {
+    if (facts->sid.len == 0 || !facts->groups_known) {
+        cba_result_set(result, "the PAC has no %s", facts->sid.len == 0 ? "SID" : "groups");
         return CBA_R_KRB_PAC_MISSING;
     }
     if (!cba_sid_equal(&facts->sid, &account->sid)) {
@@ -260,7 +269,8 @@ static enum cba_reason check_evidence(const struct cba_evidence_facts *facts,
         cba_result_set(result, "the account is %s, the ticket is for %s", ours, theirs);
         return CBA_R_KRB_PAC_SID;
     }
-    return CBA_R_OK;
+    /* The KDC of Active Directory would refuse to delegate it and not say why; others delegate it. */
+    return facts->protected_user ? CBA_R_KRB_PROTECTED : CBA_R_OK;
 }
 
 enum cba_reason cba_decision_delegate(const struct cba_account *account, const char *spn,

@@ -37,6 +37,8 @@ struct cba_evidence_facts {
     char client[CBA_SAM_MAX + 1];   /* client name of the ticket, without the realm */
     char realm[CBA_DOMAIN_MAX + 1]; /* its realm */
     struct cba_sid sid;             /* from the verified PAC; len 0: the PAC has none */
+    bool groups_known;              /* the verified PAC says in which groups the account is */
+    bool protected_user;            /* Protected Users is one of them, nested or not */
 };
 
 /* What the forest says of a certificate's issuer. Zeroed: nobody may issue. */
@@ -47,6 +49,10 @@ struct cba_ntauth_facts {
 
 struct cba_ports {
     void *ctx;
+    /* The facts of a certificate, as cba_cert_parse gives them or gave them for the same bytes
+     * before; NULL: cba_cert_parse itself. */
+    enum cba_reason (*parse)(void *ctx, struct cba_span der, struct cba_cert *cert,
+                             struct cba_result *result);
     /* Facts of the accounts that the certificate's identities resolve to. CBA_R_OK, or DIR_*,
      * ACC_INCOMPLETE, ACC_MALFORMED, MAP_NO_IDENTITY, CERT_LIMIT, LIFE_*. */
     enum cba_reason (*find)(void *ctx, const struct cba_cert *cert, struct cba_answer *answer,
@@ -67,6 +73,7 @@ struct cba_decision {
     enum cba_reason reason;
     enum cba_method method; /* which identity granted, or was concerned */
     struct cba_cert cert;   /* facts, as far as they were parsed */
+    bool weak;              /* let in by what KB5014754 calls weak */
     bool has_account;       /* account is set: the one let in, or the one refused */
     struct cba_account account;
     struct cba_result result; /* detail for the log */
@@ -77,7 +84,7 @@ struct cba_decision {
 };
 
 /* May this request be proxied, and as whom? now: seconds since 1970. Fills *out and returns
- * out->reason. Reads no body, writes nothing else. Uses ports->find and, where the
+ * out->reason. Reads no body, writes nothing else. Uses ports->parse, ports->find and, where the
  * rules say so, ports->ntauth. */
 enum cba_reason cba_decision_access(const struct cba_request *request, const struct cba_peer *peer,
                                     const struct cba_rules *rules, int64_t now,
@@ -85,8 +92,9 @@ enum cba_reason cba_decision_access(const struct cba_request *request, const str
 
 /* Get a ticket for this account to this SPN: evidence, its client name and SID compared with the
  * account, then the ticket. Uses ports->evidence and ports->ticket, the latter only when all three
- * agree (names but for ASCII case; KRB_CLIENT_NAME, KRB_PAC_MISSING, KRB_PAC_SID). CBA_R_OK or
- * KRB_*, LIFE_*. */
+ * agree (names but for ASCII case; KRB_CLIENT_NAME, KRB_PAC_MISSING, KRB_PAC_SID) and the account is
+ * known not to be in Protected Users (KRB_PAC_MISSING, KRB_PROTECTED). CBA_R_OK or KRB_*, LIFE_*.
+ */
 enum cba_reason cba_decision_delegate(const struct cba_account *account, const char *spn,
                                       const struct cba_ports *ports, struct cba_result *result);
 

@@ -69,6 +69,12 @@ static const struct grant *best_grant(uint32_t identities, unsigned allowed)
     return NULL;
 }
 
+bool cba_method_is_strong(enum cba_method method, uint32_t forms)
+{
+    return method == CBA_METHOD_SID || method == CBA_METHOD_SIDURL ||
+           (method == CBA_METHOD_ALTSEC && (forms & CBA_ALTSEC_STRONG) != 0);
+}
+
 /* Says which identities are concerned: the best one's method, and its forms. */
 static void tell(const struct grant *grant, uint32_t identities, enum cba_method *method,
                  uint32_t *forms)

@@ -27,6 +27,9 @@ enum cba_method {
 const char *cba_method_name(enum cba_method method);
 enum cba_method cba_method_parse(struct cba_span word);
 
+/* Is what granted strong (KB5014754)? forms: CBA_ALTSEC_*, as cba_mapping_resolve says them. */
+bool cba_method_is_strong(enum cba_method method, uint32_t forms);
+
 /* The directory's answer to the filter: up to two accounts (the search asks for no more). Facts,
  * fit for a cache: what they say about the certificate holds for every Location. */
 struct cba_answer {

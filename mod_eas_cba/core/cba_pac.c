@@ -139,14 +139,70 @@ static struct ndr ndr_begin(struct cba_span buffer)
     return ndr;
 }
 
-bool cba_pac_logon_sid(struct cba_span buffer, struct cba_sid *out)
+/* RPC_SID (MS-DTYP 2.4.2.3) of at most so many sub-authorities. */
+static bool ndr_sid(struct ndr *ndr, unsigned most, struct cba_sid *out)
+{
+    uint32_t subauthorities;
+    const unsigned char *sid;
+
+    ndr_align4(ndr);
+    subauthorities = ndr_u32(ndr);
+    sid = ndr_take(ndr, 8);
+    return sid != NULL && subauthorities == sid[1] && sid[1] <= most &&
+           ndr_take(ndr, 4 * (size_t)sid[1]) != NULL &&
+           cba_sid_parse_binary(cba_span_of(sid, 8 + 4 * (size_t)sid[1]), out);
+}
+
+/* Begins the array of count elements of 8 bytes to which the pointer points. */
+static void ndr_array(struct ndr *ndr, uint32_t pointer, uint32_t count)
+{
+    if (pointer == 0) {
+        ndr_expect(ndr, count == 0);
+        return;
+    }
+    ndr_align4(ndr);
+    ndr_expect(ndr, ndr_u32(ndr) == count);
+    ndr_expect(ndr, count <= ndr->left.len / 8);
+}
+
+/* GROUP_MEMBERSHIP (MS-PAC 2.2.2): is the group among them, whatever its attributes are? */
+static bool ndr_groups(struct ndr *ndr, uint32_t pointer, uint32_t count, uint32_t rid)
+{
+    bool found = false;
+
+    ndr_array(ndr, pointer, count);
+    for (uint32_t i = 0; ndr->good && i < count; i++) {
+        found = ndr_u32(ndr) == rid || found;
+        ndr_skip(ndr, 4);
+    }
+    return found;
+}
+
+/* KERB_SID_AND_ATTRIBUTES (MS-PAC 2.2.1): first the pointers, then the SIDs. */
+static bool ndr_extra(struct ndr *ndr, uint32_t pointer, uint32_t count, const struct cba_sid *sid)
+{
+    struct cba_sid one;
+    bool found = false;
+
+    ndr_array(ndr, pointer, count);
+    for (uint32_t i = 0; ndr->good && i < count; i++) {
+        ndr_expect(ndr, ndr_u32(ndr) != 0);
+        ndr_skip(ndr, 4);
+    }
+    for (uint32_t i = 0; ndr->good && i < count; i++) {
+        ndr_expect(ndr, ndr_sid(ndr, 15, &one));
+        found = found || (ndr->good && cba_sid_equal(&one, sid));
+    }
+    return found;
+}
+
+static bool parse_logon(struct cba_span buffer, struct cba_pac_logon *out)
 {
     struct ndr ndr = ndr_begin(buffer);
     struct ndr_string names[6], server, domain;
-    uint32_t rid, group_count, groups, domain_id, subauthorities;
-    const unsigned char *sid;
+    uint32_t rid, group_count, groups, domain_id, extra_count, extra;
+    struct cba_sid group;
 
-    *out = (struct cba_sid){0};
     /* The fixed part, MS-PAC 2.5 */
     ndr_expect(&ndr, ndr_u32(&ndr) != 0); /* pointer to the structure */
     ndr_skip(&ndr, 6 * 8);                /* LogonTime to PasswordMustChange */
@@ -155,42 +211,50 @@ bool cba_pac_logon_sid(struct cba_span buffer, struct cba_sid *out)
     }
     ndr_skip(&ndr, 4); /* LogonCount, BadPasswordCount */
     rid = ndr_u32(&ndr);
-    ndr_skip(&ndr, 4); /* PrimaryGroupId */
+    out->protected_user = ndr_u32(&ndr) == CBA_RID_PROTECTED_USERS; /* PrimaryGroupId */
     group_count = ndr_u32(&ndr);
     groups = ndr_u32(&ndr);
     ndr_skip(&ndr, 4 + 16); /* UserFlags, UserSessionKey */
     server = ndr_string(&ndr);
     domain = ndr_string(&ndr);
     domain_id = ndr_u32(&ndr);
-    ndr_skip(&ndr, 60); /* Reserved1 to ResourceGroupIds */
+    ndr_skip(&ndr, 40); /* Reserved1 to Reserved3 */
+    extra_count = ndr_u32(&ndr);
+    extra = ndr_u32(&ndr);
+    /* ResourceGroupDomainSid to ResourceGroupIds: domain-local groups, which this one is not */
+    ndr_skip(&ndr, 12);
 
     /* What the pointers point to, in their order */
     for (size_t i = 0; i < 6; i++) {
         ndr_string_buffer(&ndr, names[i]);
     }
-    if (groups != 0) {
-        ndr_align4(&ndr);
-        ndr_expect(&ndr, ndr_u32(&ndr) == group_count);
-        ndr_expect(&ndr, group_count <= ndr.left.len / 8);
-        ndr_skip(&ndr, (size_t)group_count * 8);
+    if (ndr_groups(&ndr, groups, group_count, CBA_RID_PROTECTED_USERS)) {
+        out->protected_user = true;
     }
-    ndr_expect(&ndr, groups != 0 || group_count == 0);
     ndr_string_buffer(&ndr, server);
     ndr_string_buffer(&ndr, domain);
-    ndr_align4(&ndr);
-    subauthorities = ndr_u32(&ndr);
-    sid = ndr_take(&ndr, 8);
 
     /* A UserId of 0 would say that the account's SID is among ExtraSids: no account of a domain.
      * One place is left for the RID. */
-    if (sid == NULL || domain_id == 0 || rid == 0 || subauthorities != sid[1] || sid[1] > 14 ||
-        ndr_take(&ndr, 4 * (size_t)sid[1]) == NULL ||
-        !cba_sid_parse_binary(cba_span_of(sid, 8 + 4 * (size_t)sid[1]), out)) {
+    if (domain_id == 0 || rid == 0 || !ndr_sid(&ndr, 14, &out->sid)) {
         return false;
     }
-    for (unsigned i = 0; i < 4; i++) {
-        out->binary[out->len++] = (unsigned char)(rid >> (8 * i));
+    out->sid.len += 4;
+    out->sid.binary[1]++;
+    (void)cba_sid_in_domain_of(&out->sid, CBA_RID_PROTECTED_USERS, &group);
+    (void)cba_sid_in_domain_of(&out->sid, rid, &out->sid);
+    if (ndr_extra(&ndr, extra, extra_count, &group)) {
+        out->protected_user = true;
     }
-    out->binary[1]++;
+    return ndr.good;
+}
+
+bool cba_pac_logon_parse(struct cba_span buffer, struct cba_pac_logon *out)
+{
+    *out = (struct cba_pac_logon){0};
+    if (!parse_logon(buffer, out)) {
+        *out = (struct cba_pac_logon){0};
+        return false;
+    }
     return true;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cba_sid.h"
 
-#include <stdint.h>
 #include <stdio.h>
 
 #define REVISION           1
@@ -116,6 +115,19 @@ void cba_sid_format(const struct cba_sid *sid, char text[CBA_SID_TEXT_MAX + 1])
 
         n += snprintf(text + n, size - (size_t)n, "-%lu", (unsigned long)number);
     }
+}
+
+bool cba_sid_in_domain_of(const struct cba_sid *account, uint32_t rid, struct cba_sid *out)
+{
+    if (account->len < HEADER + 4) {
+        *out = (struct cba_sid){0};
+        return false;
+    }
+    *out = *account;
+    for (unsigned i = 0; i < 4; i++) {
+        out->binary[out->len - 4 + i] = (unsigned char)(rid >> (8 * i));
+    }
+    return true;
 }
 
 bool cba_sid_equal(const struct cba_sid *a, const struct cba_sid *b)

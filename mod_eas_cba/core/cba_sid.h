@@ -6,6 +6,8 @@
 #ifndef CBA_SID_H
 #define CBA_SID_H
 
+#include <stdint.h>
+
 #include "cba_limits.h"
 #include "cba_span.h"
 
@@ -23,6 +25,13 @@ bool cba_sid_parse_binary(struct cba_span binary, struct cba_sid *out);
 
 /* Writes the text of a SID that was parsed. An empty one gives "". */
 void cba_sid_format(const struct cba_sid *sid, char text[CBA_SID_TEXT_MAX + 1]);
+
+/* RIDs that are the same in every domain (MS-DTYP 2.4.2.4). */
+#define CBA_RID_PROTECTED_USERS 525
+
+/* The SID with this RID in the domain of an account: its own SID with another end. False: an empty
+ * SID; *out is zeroed. out may be account. */
+bool cba_sid_in_domain_of(const struct cba_sid *account, uint32_t rid, struct cba_sid *out);
 
 /* An empty SID equals nothing, not even an empty one. */
 bool cba_sid_equal(const struct cba_sid *a, const struct cba_sid *b);

@@ -152,6 +152,73 @@ bool cba_cache_get_old(struct cba_cache *cache, const unsigned char key[CBA_CACH
     return get(cache, key, now, true, take, ctx);
 }
 
+/* Puts the entry in, in place of an older one. What leaves for it, to be discarded outside of the
+ * lock: at most two values. */
+static void put_in(struct cba_cache *cache, struct entry *fresh, void *left[2])
+{
+    struct entry *old = find(cache, fresh->key);
+
+    if (old) {
+        left[0] = take_out(cache, old);
+    }
+    if (cache->count >= cache->capacity) {
+        left[1] = take_out(cache, cache->oldest);
+    }
+    fresh->next = *bucket_of(cache, fresh->key);
+    *bucket_of(cache, fresh->key) = fresh;
+    link_newest(cache, fresh);
+    cache->count++;
+}
+
+static struct entry *new_entry(const unsigned char *key, int64_t fresh, int64_t until, void *value)
+{
+    struct entry *entry = calloc(1, sizeof *entry);
+
+    if (entry) {
+        memcpy(entry->key, key, CBA_CACHE_KEY);
+        entry->fresh = fresh;
+        entry->until = until;
+        entry->value = value;
+    }
+    return entry;
+}
+
+static void discard_all(struct cba_cache *cache, void *left[2])
+{
+    for (size_t i = 0; i < 2; i++) {
+        if (left[i]) {
+            cache->discard(left[i]);
+        }
+    }
+}
+
+bool cba_cache_first(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t now,
+                     int64_t until)
+{
+    struct entry *fresh = new_entry(key, until, until, NULL), *old;
+    void *left[2] = {NULL, NULL};
+    bool first;
+
+    if (!fresh) {
+        return true; /* not remembered: rather once too often */
+    }
+    apr_thread_mutex_lock(cache->mutex);
+    old = find(cache, key);
+    first = !old || now >= old->until;
+    if (first) {
+        put_in(cache, fresh, left);
+    } else {
+        unlink_use(cache, old);
+        link_newest(cache, old);
+    }
+    apr_thread_mutex_unlock(cache->mutex);
+    if (!first) {
+        free(fresh);
+    }
+    discard_all(cache, left);
+    return first;
+}
+
 void cba_cache_put(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t until,
                    void *value)
 {
@@ -161,39 +228,17 @@ void cba_cache_put(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KE
 void cba_cache_keep(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t fresh,
                     int64_t until, void *value)
 {
-    struct entry *entry = calloc(1, sizeof *entry);
-    void *replaced = NULL, *evicted = NULL;
-    struct entry *old;
+    struct entry *entry = new_entry(key, fresh, until, value);
+    void *left[2] = {NULL, NULL};
 
     if (!entry) {
         cache->discard(value);
         return;
     }
-    memcpy(entry->key, key, CBA_CACHE_KEY);
-    entry->fresh = fresh;
-    entry->until = until;
-    entry->value = value;
-
     apr_thread_mutex_lock(cache->mutex);
-    old = find(cache, key);
-    if (old) {
-        replaced = take_out(cache, old);
-    }
-    if (cache->count >= cache->capacity) {
-        evicted = take_out(cache, cache->oldest);
-    }
-    entry->next = *bucket_of(cache, key);
-    *bucket_of(cache, key) = entry;
-    link_newest(cache, entry);
-    cache->count++;
+    put_in(cache, entry, left);
     apr_thread_mutex_unlock(cache->mutex);
-
-    if (replaced) {
-        cache->discard(replaced);
-    }
-    if (evicted) {
-        cache->discard(evicted);
-    }
+    discard_all(cache, left);
 }
 
 void cba_cache_prolong(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY],

@@ -22,8 +22,8 @@ struct cba_cache;
  * make the same input. False: OpenSSL cannot. */
 bool cba_cache_key(const struct cba_span *parts, size_t count, unsigned char key[CBA_CACHE_KEY]);
 
-/* discard frees a value that leaves the cache. The cache ends with the pool. NULL: out of memory.
- */
+/* discard frees a value that leaves the cache; of cba_cache_first also NULL. The cache ends with the
+ * pool. NULL: out of memory. */
 struct cba_cache *cba_cache_create(apr_pool_t *pool, size_t capacity, void (*discard)(void *value));
 
 /* If a value serves at this time, calls take(value, ctx) under the lock, for copying it or for
@@ -35,6 +35,11 @@ bool cba_cache_get(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KE
  * cba_cache_keep. */
 bool cba_cache_get_old(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t now,
                        void (*take)(void *value, void *ctx), void *ctx);
+
+/* True once for each key until the given time: nobody asked before, or somebody whom the cache has
+ * forgotten. The value that is kept is NULL. */
+bool cba_cache_first(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t now,
+                     int64_t until);
 
 /* Keeps value until the given time, in place of an older one; the cache owns it from here on, also
  * when it could not be kept. */

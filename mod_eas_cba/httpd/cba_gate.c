@@ -59,6 +59,14 @@ struct inquiry {
     struct cba_deadline deadline;
 };
 
+static enum cba_reason parse_certificate(void *ctx, struct cba_span der, struct cba_cert *cert,
+                                         struct cba_result *result)
+{
+    const struct inquiry *inquiry = ctx;
+
+    return cba_gateway_parse(inquiry->gateway, der, cert, result);
+}
+
 static enum cba_reason find_account(void *ctx, const struct cba_cert *cert,
                                     struct cba_answer *answer, struct cba_result *result)
 {
@@ -106,7 +114,8 @@ static enum cba_reason decide(request_rec *r, struct cba_pass *pass)
     };
     struct inquiry inquiry = {srv->gateway,
                               cba_deadline_in_ms(cba_srv_timeout_directory(srv) * 1000)};
-    struct cba_ports ports = {.ctx = &inquiry, .find = find_account, .ntauth = find_issuer};
+    struct cba_ports ports = {
+        .ctx = &inquiry, .parse = parse_certificate, .find = find_account, .ntauth = find_issuer};
     struct cba_peer peer;
 
     cba_peer_of(r, &peer);
@@ -130,6 +139,10 @@ static int pass_or_refuse(request_rec *r)
     }
     set_user(pass);
     cba_report_admitted(r, pass);
+    if (pass->decision.weak &&
+        cba_gateway_weak_is_new(cba_conf_srv(r->server)->gateway, &pass->decision.account)) {
+        cba_report_weak(r, pass);
+    }
     return OK;
 }
 

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cba_gateway.h"
 
+#include <stdlib.h>
+#include <apr_time.h>
+
+#include "cba_cache.h"
+#include "cba_certificates.h"
 #include "cba_conf.h"
 #include "cba_directory.h"
 #include "cba_facts.h"
@@ -8,14 +13,25 @@
 #include "cba_service.h"
 #include "cba_tickets.h"
 
-#define CONNECTIONS_MAX 16 /* connections of a process to the directory */
+#define CONNECTIONS_MAX 16   /* connections of a process to the directory */
+#define WEAK_MAX        8192 /* accounts that a process remembers to have named */
+#define DAY             86400
 
 struct cba_gateway {
     struct cba_service *service;
     struct cba_directory *directory;
+    struct cba_certificates *certificates;
     struct cba_facts *facts;
     struct cba_tickets *tickets;
+    struct cba_cache *weak; /* accounts named today: no values */
 };
+
+enum cba_reason cba_gateway_parse(struct cba_gateway *gateway, struct cba_span der,
+                                  struct cba_cert *cert, struct cba_result *result)
+{
+    return gateway ? cba_certificates_parse(gateway->certificates, der, cert, result)
+                   : CBA_R_LIFE_GATEWAY;
+}
 
 enum cba_reason cba_gateway_find(struct cba_gateway *gateway, const struct cba_cert *cert,
                                  struct cba_deadline deadline, struct cba_answer *answer,
@@ -40,6 +56,17 @@ enum cba_reason cba_gateway_ticket(struct cba_gateway *gateway, const struct cba
     *out = NULL;
     return gateway ? cba_tickets_get(gateway->tickets, account, spn, out, source, result)
                    : CBA_R_LIFE_GATEWAY;
+}
+
+bool cba_gateway_weak_is_new(struct cba_gateway *gateway, const struct cba_account *account)
+{
+    const struct cba_span parts[] = {cba_span_str("weak"),
+                                     cba_span_of(account->sid.binary, account->sid.len)};
+    int64_t now = apr_time_sec(apr_time_now());
+    unsigned char key[CBA_CACHE_KEY];
+
+    return !gateway || !cba_cache_key(parts, sizeof parts / sizeof *parts, key) ||
+           cba_cache_first(gateway->weak, key, now, (now / DAY + 1) * DAY);
 }
 
 static apr_status_t end_service(void *service)
@@ -84,10 +111,12 @@ enum cba_reason cba_gateway_create(apr_pool_t *pchild, const server_rec *server,
     if (reason != CBA_R_OK) {
         return reason;
     }
+    gateway->certificates = cba_certificates_create(pchild);
     gateway->facts = cba_facts_create(pchild, server, conf, gateway->directory,
                                       cba_service_principal(gateway->service));
     gateway->tickets = cba_tickets_create(pchild, server, conf, gateway->service);
-    if (!gateway->facts || !gateway->tickets) {
+    gateway->weak = cba_cache_create(pchild, WEAK_MAX, free);
+    if (!gateway->certificates || !gateway->facts || !gateway->tickets || !gateway->weak) {
         return CBA_R_LIFE_MEMORY;
     }
     *out = gateway;

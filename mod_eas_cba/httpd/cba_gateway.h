@@ -24,10 +24,13 @@ enum cba_reason cba_gateway_create(apr_pool_t *pchild, const server_rec *server,
  * with LIFE_GATEWAY. */
 void cba_gateway_child_init(apr_pool_t *pchild, server_rec *s);
 
-/* Two ports of the decision, for one request's directory work under one deadline. gateway may be
- * NULL (LIFE_GATEWAY).
+/* Ports of the decision; those that ask the directory are for one request's work with it under one
+ * deadline. gateway may be NULL (LIFE_GATEWAY).
  *
- * Facts of the certificate's accounts, remembered or asked for. */
+ * As cba_cert_parse. */
+enum cba_reason cba_gateway_parse(struct cba_gateway *gateway, struct cba_span der,
+                                  struct cba_cert *cert, struct cba_result *result);
+/* Facts of the certificate's accounts, remembered or asked for. */
 enum cba_reason cba_gateway_find(struct cba_gateway *gateway, const struct cba_cert *cert,
                                  struct cba_deadline deadline, struct cba_answer *answer,
                                  struct cba_result *result);
@@ -35,6 +38,9 @@ enum cba_reason cba_gateway_find(struct cba_gateway *gateway, const struct cba_c
 enum cba_reason cba_gateway_ntauth(struct cba_gateway *gateway, struct cba_span der,
                                    const struct cba_cert *cert, struct cba_deadline deadline,
                                    struct cba_ntauth_facts *facts, struct cba_result *result);
+
+/* Is it the first time on this day (UTC) that this process lets the account in by a weak mapping? */
+bool cba_gateway_weak_is_new(struct cba_gateway *gateway, const struct cba_account *account);
 
 /* A ticket for the account to the SPN, remembered or asked for. *source is "process" or "kdc".
  * CBA_R_OK with a reference in *out, or KRB_*, LIFE_*. */

@@ -21,7 +21,7 @@ static bool is_tls(request_rec *r)
            (r->connection->master && ap_ssl_conn_is_ssl(r->connection->master));
 }
 
-static struct cba_span der_of(request_rec *r, const char *pem)
+static struct cba_span decode(apr_pool_t *pool, const char *pem)
 {
     struct cba_span der = cba_span_of("?", 1); /* parsed as CERT_MALFORMED */
     unsigned char *data = NULL;
@@ -30,7 +30,7 @@ static struct cba_span der_of(request_rec *r, const char *pem)
     BIO *bio = BIO_new_mem_buf(pem, -1);
 
     if (bio && PEM_read_bio(bio, &name, &header, &data, &len) && len > 0) {
-        der = cba_span_of(apr_pmemdup(r->pool, data, (apr_size_t)len), (size_t)len);
+        der = cba_span_of(apr_pmemdup(pool, data, (apr_size_t)len), (size_t)len);
     }
     OPENSSL_free(name);
     OPENSSL_free(header);
@@ -38,6 +38,35 @@ static struct cba_span der_of(request_rec *r, const char *pem)
     BIO_free(bio);
     ERR_clear_error();
     return der;
+}
+
+/* The first certificate of a connection, which mostly is its only one: mod_ssl gives it as text at
+ * each request. Lives in c->pool. */
+struct shown {
+    const char *pem;
+    struct cba_span der;
+};
+
+static struct cba_span der_of(request_rec *r, const char *pem)
+{
+    static const char key[] = "eas_cba_peer";
+    conn_rec *c = r->connection;
+    void *data = NULL;
+    struct shown *shown;
+
+    if (c->master) { /* a stream of HTTP/2: for one request */
+        return decode(r->pool, pem);
+    }
+    apr_pool_userdata_get(&data, key, c->pool);
+    shown = data;
+    if (!shown) {
+        shown = apr_palloc(c->pool, sizeof *shown);
+        shown->pem = apr_pstrdup(c->pool, pem);
+        shown->der = decode(c->pool, pem);
+        apr_pool_userdata_setn(shown, key, NULL, c->pool);
+    }
+    /* TLS 1.2 can renegotiate to another one. */
+    return strcmp(shown->pem, pem) ? decode(r->pool, pem) : shown->der;
 }
 
 void cba_peer_of(request_rec *r, struct cba_peer *peer)

@@ -75,8 +75,9 @@ static const char *phone_text(const struct cba_query *query, char *out, size_t s
     return out;
 }
 
-static void log_refusal(request_rec *r, const struct cba_pass *pass, enum cba_reason reason,
-                        const struct cba_result *result)
+/* Reason, account, certificate and phone in one line. */
+static void log_pass(request_rec *r, const struct cba_pass *pass, enum cba_reason reason,
+                     const struct cba_result *result)
 {
     const struct cba_reason_info *info = cba_reason_info(reason);
     const struct cba_decision *decision = pass ? &pass->decision : NULL;
@@ -120,7 +121,7 @@ int cba_report_refusal(request_rec *r, struct cba_pass *pass, enum cba_reason re
 {
     const struct cba_reason_info *info = cba_reason_info(reason);
 
-    log_refusal(r, pass, reason, result);
+    log_pass(r, pass, reason, result);
     if (pass) {
         pass->refused = true;
     }
@@ -193,6 +194,17 @@ void cba_report_admitted(request_rec *r, struct cba_pass *pass)
         apr_table_setn(r->subprocess_env, CBA_ENV_UPN, account->upn);
     }
     apr_table_setn(r->subprocess_env, CBA_ENV_MAPPED_BY, cba_method_name(pass->decision.method));
+}
+
+void cba_report_weak(request_rec *r, const struct cba_pass *pass)
+{
+    const struct cba_decision *decision = &pass->decision;
+    struct cba_result by = {""};
+
+    cba_result_set(&by, "%s",
+                   decision->result.detail[0] ? decision->result.detail
+                                              : cba_method_name(decision->method));
+    log_pass(r, pass, CBA_R_MAP_WEAK_USED, &by);
 }
 
 static void log_server(const server_rec *s, enum cba_reason reason, const struct cba_result *result,

@@ -39,6 +39,9 @@ void cba_report_request(request_rec *r, const struct cba_pass *pass);
 /* What an admitted request is known by: environment, r->user, ap_auth_type. */
 void cba_report_admitted(request_rec *r, struct cba_pass *pass);
 
+/* Into the log: this account was let in by a weak mapping, and by which. */
+void cba_report_weak(request_rec *r, const struct cba_pass *pass);
+
 /* A line of the life cycle, about a server rather than a request. */
 void cba_report_server(const server_rec *s, enum cba_reason reason,
                        const struct cba_result *result);

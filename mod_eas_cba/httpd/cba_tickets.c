@@ -95,6 +95,7 @@ static bool is_refusal(enum cba_reason reason)
     case CBA_R_KRB_SPN_UNKNOWN:
     case CBA_R_KRB_PAC_SID:
     case CBA_R_KRB_CLIENT_NAME:
+    case CBA_R_KRB_PROTECTED:
         return true;
     default:
         return false;

@@ -19,6 +19,16 @@ struct cba_ldap {
 
 /* --- search --- */
 
+/* LDAP_SERVER_EXTENDED_DN_OID, ExtendedDNRequestValue with Flag 1: SIDs as text (MS-ADTS
+ * 3.1.1.3.4.1.5). Not critical: what a server that does not know it leaves open, the evidence ticket
+ * tells (cba_account.protected_user). */
+static char extended_dn_oid[] = "1.2.840.113556.1.4.529";
+static char extended_dn_value[] = {0x30, 0x03, 0x02, 0x01, 0x01};
+static LDAPControl extended_dn = {
+    extended_dn_oid, {sizeof extended_dn_value, extended_dn_value}, 0};
+/* Not constant, for libldap's prototypes are not; nobody writes to them. */
+static LDAPControl *extended_dns[] = {&extended_dn, NULL};
+
 /* Called for each entry, with what the server said about it; borrowed. Anything but CBA_R_OK ends
  * the search. */
 typedef enum cba_reason on_entry(void *ctx, struct cba_span dn,
@@ -95,8 +105,9 @@ static enum cba_reason read_entry(struct cba_ldap *ldap, LDAPMessage *message, o
 /* One search; *code is the LDAP result code. References to other servers are not followed and not
  * counted. */
 static enum cba_reason search(struct cba_ldap *ldap, const char *base, int scope,
-                              const char *filter, const char *const *wanted, int limit,
-                              on_entry *entry, void *ctx, int *code, struct cba_result *result)
+                              const char *filter, const char *const *wanted, LDAPControl **controls,
+                              int limit, on_entry *entry, void *ctx, int *code,
+                              struct cba_result *result)
 {
     /* libldap's prototype is not const; it only reads. */
     char **attributes = (char **)(uintptr_t)wanted;
@@ -108,8 +119,8 @@ static enum cba_reason search(struct cba_ldap *ldap, const char *base, int scope
     int msgid, type = 0;
     int rc = !cba_conn_up(&ldap->conn)
                  ? LDAP_SERVER_DOWN
-                 : ldap_search_ext(ldap->conn.ld, base, scope, filter, attributes, 0, NULL, NULL,
-                                   &timeout, limit, &msgid);
+                 : ldap_search_ext(ldap->conn.ld, base, scope, filter, attributes, 0, controls,
+                                   NULL, &timeout, limit, &msgid);
 
     if (rc == LDAP_FILTER_ERROR) {
         cba_result_set(result, "%s: the filter is not understood by libldap", ldap->conn.host);
@@ -190,8 +201,8 @@ static enum cba_reason learn_context(struct cba_ldap *ldap, const char *attribut
     enum cba_reason reason;
 
     dn[0] = '\0';
-    reason = search(ldap, "", LDAP_SCOPE_BASE, "(objectClass=*)", wanted, 1, keep_context, &context,
-                    &code, result);
+    reason = search(ldap, "", LDAP_SCOPE_BASE, "(objectClass=*)", wanted, NULL, 1, keep_context,
+                    &context, &code, result);
     if (reason != CBA_R_OK) {
         return reason;
     }
@@ -259,8 +270,8 @@ enum cba_reason cba_ldap_find(struct cba_ldap *ldap, const struct cba_cert *cert
     reason = cba_mapping_filter(cert, ldap->domain, filter);
     if (reason == CBA_R_OK) {
         reason = search(ldap, ldap->base, LDAP_SCOPE_SUBTREE, filter, cba_account_attributes,
-                        sizeof answer->account / sizeof answer->account[0], collect, &finding,
-                        &code, result);
+                        extended_dns, sizeof answer->account / sizeof answer->account[0], collect,
+                        &finding, &code, result);
     }
     if (reason == CBA_R_OK && code == LDAP_SIZELIMIT_EXCEEDED) {
         answer->more = true;
@@ -322,8 +333,8 @@ enum cba_reason cba_ldap_ntauth(struct cba_ldap *ldap, struct cba_deadline deadl
     ldap->conn.wire.deadline = deadline;
     reason = learn_context(ldap, "configurationNamingContext", base + sizeof NTAUTH - 1, result);
     if (reason == CBA_R_OK) {
-        reason = search(ldap, base, LDAP_SCOPE_BASE, "(objectClass=*)", wanted, 1, keep_authorities,
-                        &set, &code, result);
+        reason = search(ldap, base, LDAP_SCOPE_BASE, "(objectClass=*)", wanted, NULL, 1,
+                        keep_authorities, &set, &code, result);
     }
     if (reason == CBA_R_OK && code != LDAP_SUCCESS && code != LDAP_NO_SUCH_OBJECT) {
         reason = refused(ldap, "NTAuthCertificates", code, result);

@@ -10,7 +10,7 @@
 #include "cba_krb5.h"
 #include "cba_pac.h"
 
-/* PAC buffers that name the account (MS-PAC 2.4). */
+/* PAC buffers that tell whose it is (MS-PAC 2.4). */
 #define PAC_LOGON_INFO   1
 #define PAC_UPN_DNS_INFO 12
 
@@ -119,24 +119,25 @@ static bool read_upn_info(krb5_context context, krb5_pac pac, struct cba_sid *si
     return good;
 }
 
-static bool read_logon_info(krb5_context context, krb5_pac pac, struct cba_sid *sid)
+static bool read_logon_info(krb5_context context, krb5_pac pac, struct cba_pac_logon *logon)
 {
     krb5_data data = {0};
     bool good;
 
-    memset(sid, 0, sizeof *sid);
+    memset(logon, 0, sizeof *logon);
     if (krb5_pac_get_buffer(context, pac, PAC_LOGON_INFO, &data) != 0) {
         return true;
     }
-    good = cba_pac_logon_sid(cba_span_of(data.data, data.length), sid);
+    good = cba_pac_logon_parse(cba_span_of(data.data, data.length), logon);
     krb5_free_data_contents(context, &data);
     return good;
 }
 
-static enum cba_reason read_sid(krb5_context context, krb5_pac pac, struct cba_sid *out,
-                                struct cba_result *result)
+static enum cba_reason read_account(krb5_context context, krb5_pac pac,
+                                    struct cba_evidence_facts *facts, struct cba_result *result)
 {
-    struct cba_sid upn, logon;
+    struct cba_pac_logon logon;
+    struct cba_sid upn;
 
     if (!read_upn_info(context, pac, &upn)) {
         cba_result_set(result, "its UPN_DNS_INFO is malformed");
@@ -146,18 +147,20 @@ static enum cba_reason read_sid(krb5_context context, krb5_pac pac, struct cba_s
         cba_result_set(result, "its logon information is malformed");
         return CBA_R_KRB_PAC_INVALID;
     }
-    if (upn.len != 0 && logon.len != 0 && !cba_sid_equal(&upn, &logon)) {
+    if (upn.len != 0 && logon.sid.len != 0 && !cba_sid_equal(&upn, &logon.sid)) {
         cba_result_set(result, "its UPN_DNS_INFO and its logon information name different SIDs");
         return CBA_R_KRB_PAC_INVALID;
     }
-    *out = upn.len != 0 ? upn : logon;
+    facts->sid = upn.len != 0 ? upn : logon.sid;
+    facts->groups_known = logon.sid.len != 0;
+    facts->protected_user = logon.protected_user;
     return CBA_R_OK;
 }
 
 /* The one PAC of the ticket, its server signature and the client and time in it verified (MS-PAC
  * 2.7, 2.8). */
 static enum cba_reason read_pac(struct cba_krb5 *krb5, const krb5_enc_tkt_part *part,
-                                const krb5_keyblock *key, struct cba_sid *out,
+                                const krb5_keyblock *key, struct cba_evidence_facts *facts,
                                 struct cba_result *result)
 {
     krb5_authdata **found = NULL;
@@ -183,7 +186,7 @@ static enum cba_reason read_pac(struct cba_krb5 *krb5, const krb5_enc_tkt_part *
         if (code != 0) {
             cba_krb5_fail(krb5, code, CBA_KRB5_SELF, "PAC", result);
         } else {
-            reason = read_sid(krb5->context, pac, out, result);
+            reason = read_account(krb5->context, pac, facts, result);
         }
     }
     if (pac != NULL) {
@@ -224,7 +227,7 @@ static enum cba_reason read_ticket(struct cba_krb5 *krb5, const krb5_ticket *tic
     if (code != 0) {
         return CBA_R_LIFE_MEMORY;
     }
-    return read_pac(krb5, part, key, &facts->sid, result);
+    return read_pac(krb5, part, key, facts, result);
 }
 
 static enum cba_reason examine(const struct cba_service *service, struct cba_krb5 *krb5,

@@ -2,7 +2,7 @@
  *
  * S4U: protocol transition and constrained delegation (MS-SFU). S4U2Self yields the evidence
  * ticket, whose PAC is decrypted with the gateway's own key, verified, and read for the account's
- * SID; S4U2Proxy turns it into a ticket for the account to the back end. Objects belong to one
+ * SID and groups; S4U2Proxy turns it into a ticket for the account to the back end. Objects belong to one
  * thread at a time; the service may be shared.
  */
 #ifndef CBA_S4U_H

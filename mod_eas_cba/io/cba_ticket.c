@@ -22,6 +22,7 @@ struct cba_ticket {
     char *ccache; /* "MEMORY:..." */
     char *client;
     int64_t expires;
+    atomic_bool proven; /* a context made from it spoke for the client */
 };
 
 /* Not constant, for GSSAPI's prototypes are not; nobody writes to them. */
@@ -269,6 +270,16 @@ static bool speaks_for(gss_ctx_id_t context, const char *client, struct cba_resu
     return same;
 }
 
+/* Credential, ccache and target of a ticket never change: what its first context showed holds for
+ * all of them. */
+static bool is_proven(struct cba_ticket *ticket, gss_ctx_id_t context, struct cba_result *result)
+{
+    if (!atomic_load(&ticket->proven) && speaks_for(context, ticket->client, result)) {
+        atomic_store(&ticket->proven, true);
+    }
+    return atomic_load(&ticket->proven);
+}
+
 static enum cba_reason encode(const gss_buffer_desc *token, char **out, struct cba_result *result)
 {
     /* EVP_EncodeBlock counts by int. */
@@ -284,8 +295,8 @@ static enum cba_reason encode(const gss_buffer_desc *token, char **out, struct c
     return CBA_R_OK;
 }
 
-enum cba_reason cba_ticket_token(const struct cba_ticket *ticket, struct cba_span bindings,
-                                 char **base64, struct cba_result *result)
+enum cba_reason cba_ticket_token(struct cba_ticket *ticket, struct cba_span bindings, char **base64,
+                                 struct cba_result *result)
 {
     struct gss_channel_bindings_struct channel = {.initiator_addrtype = GSS_C_AF_UNSPEC,
                                                   .acceptor_addrtype = GSS_C_AF_UNSPEC};
@@ -309,7 +320,7 @@ enum cba_reason cba_ticket_token(const struct cba_ticket *ticket, struct cba_spa
         gss_fail("token", major, minor, result);
     } else if (token.length == 0) {
         cba_result_set(result, "GSSAPI made no token");
-    } else if (speaks_for(context, ticket->client, result)) {
+    } else if (is_proven(ticket, context, result)) {
         reason = encode(&token, base64, result);
     }
     if (context != GSS_C_NO_CONTEXT) {

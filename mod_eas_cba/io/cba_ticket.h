@@ -33,8 +33,8 @@ const char *cba_ticket_client(const struct cba_ticket *ticket);
  * empty for none. The name that the token speaks for is compared with the ticket's client. CBA_R_OK
  * with *base64 allocated by malloc (wipe and free with cba_token_free), or KRB_TOKEN, LIFE_MEMORY.
  */
-enum cba_reason cba_ticket_token(const struct cba_ticket *ticket, struct cba_span bindings,
-                                 char **base64, struct cba_result *result);
+enum cba_reason cba_ticket_token(struct cba_ticket *ticket, struct cba_span bindings, char **base64,
+                                 struct cba_result *result);
 void cba_token_free(char *base64); /* NULL is allowed */
 
 #endif

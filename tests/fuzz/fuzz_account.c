@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A directory entry. The input is a row of pieces: a byte that says what, a byte with the length,
- * the value. What: 0 the DN, 1 to 7 the attributes in the order of cba_account_attributes, another an
- * unknown one; with 0x80 another value of the attribute before.
+ * the value. What: 0 the DN, 1 to 10 the attributes in the order of cba_account_attributes, 11 a part
+ * of memberOf, another an unknown one; with 0x80 another value of the attribute before.
  */
 #include "fuzz.h"
 
@@ -17,6 +17,12 @@ static void check(int promise)
     if (!promise) {
         abort();
     }
+}
+
+static const char *name_of(unsigned what)
+{
+    return what <= 10 ? cba_account_attributes[what - 1]
+                      : (what == 11 ? "memberOf;range=0-1499" : "unknown");
 }
 
 static void check_text(const char *text, size_t max)
@@ -39,6 +45,7 @@ static void check_account(const struct cba_account *account)
     if (cba_account_policy(account, 1700000000) == CBA_R_OK) {
         check(!account->computer && (account->control & CBA_UAC_ACCOUNTDISABLE) == 0);
         check(account->expires > 1700000000);
+        check(!account->protected_user);
     }
 }
 
@@ -64,8 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             dn = value;
         } else {
             values[used] = value;
-            attributes[count++] = (struct cba_attribute){
-                what <= 7 ? cba_account_attributes[what - 1] : "unknown", &values[used], 1};
+            attributes[count++] = (struct cba_attribute){name_of(what), &values[used], 1};
             used++;
         }
         data += len + 2;

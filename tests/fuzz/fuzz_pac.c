@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The two buffers of a PAC that hold the account's SID.
+ * The two buffers of a PAC that tell whose it is.
  */
 #include "fuzz.h"
 
@@ -29,13 +29,15 @@ static void check_sid(bool good, const struct cba_sid *sid)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct cba_span buffer = cba_span_of(data, size);
+    struct cba_pac_logon logon;
     struct cba_sid sid;
     bool extended, good;
 
     good = cba_pac_upn_sid(buffer, &sid, &extended);
     check_sid(good, &sid);
     check(extended || !good);
-    good = cba_pac_logon_sid(buffer, &sid);
-    check_sid(good, &sid);
+    good = cba_pac_logon_parse(buffer, &logon);
+    check_sid(good, &logon.sid);
+    check(good || !logon.protected_user);
     return 0;
 }

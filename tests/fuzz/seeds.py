@@ -38,6 +38,11 @@ SEEDS = {
                           more=piece(0x80, "computer")),
         "expired": entry(expires="133536816000000000", more=piece(8, "x")),
         "twice": entry(more=piece(4, "514")),
+        "groups": entry(dn="<GUID=00112233>;<SID=S-1-5-21-1-2-3-4>;CN=Alice,DC=contoso,DC=com",
+                        more=piece(9, "<GUID=x>;<SID=S-1-5-21-2076040321-3326545908-468068287-525>;CN=g")
+                        + piece(0x80, "CN=plain,DC=com") + piece(10, "513")),
+        "groups-cut": entry(more=piece(11, "<SID=S-1-5-21-2076040321-3326545908-468068287-513>;CN=g")
+                            + piece(10, "525")),
     },
     "altsec": {
         "issuer-serial": b'X509:<I>DC=com,CN="a, ""b"""<SR>1200002B',
@@ -99,7 +104,7 @@ SEEDS = {
         ("ca", "leaf"), ("ca-rsa", "leaf-rsa"), ("ca-later", "leaf"), ("ca-other-key", "leaf"),
         ("ca-bad-constraints", "leaf"))},
     "pac": {name: (VECTORS / "pac" / (name + ".bin")).read_bytes()
-            for name in ("logon", "logon-no-text", "upn", "upn-plain")},
+            for name in ("logon", "logon-no-text", "logon-protected-extra", "upn", "upn-plain")},
 }
 
 for noun, seeds in SEEDS.items():

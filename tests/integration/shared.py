@@ -149,6 +149,13 @@ def site(standing, expect):
         pytest.fail("in the error log of the gateway:\n" + "\n".join(problems), pytrace=False)
 
 
+@pytest.fixture(autouse=True)
+def weak_is_said(expect):
+    """For files whose Locations accept weak mappings: who is let in by a weak mapping is named once
+    a day, and test_policy.py looks at that."""
+    expect.maybe("EAS0310")
+
+
 @pytest.fixture
 def untouched(bench):
     """The usual back end, which is to see nothing from here on."""

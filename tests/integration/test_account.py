@@ -5,10 +5,11 @@ import time
 
 import pytest
 
-from lab.directory import DISABLED, NORMAL, SENSITIVE, USER
+from lab.directory import DISABLED, NORMAL, PARTIAL_SECRETS, SENSITIVE, USER
 from lab.phone import PATH
 from lab.process import wait_until
-from shared import cards, logged, phone, place, refused, site, standing, untouched  # noqa: F401
+from shared import (  # noqa: F401
+    cards, logged, phone, place, refused, site, standing, untouched, weak_is_said)
 
 SITE = {"after": place("/lax", "EASCertAuthStrongMapping Off")
         + place("/url", "EASCertAuthMap SID SIDURL UPN")
@@ -33,6 +34,11 @@ def admitted(answer, site, user, method):
     assert (answer.status, answer.user) == (200, user + "@CONTOSO.TEST"), str(answer)
     return logged(site, status="200", user=user + "@CONTOSO.TEST", EAS_REASON="",
                   EAS_ACCOUNT=user + "@CONTOSO.TEST", EAS_MAPPED_BY=method)[-1]
+
+
+def nt_now():
+    """Now, as a Windows time."""
+    return str(int((time.time() + 11644473600) * 10_000_000))
 
 
 def force(bench, account, **attributes):
@@ -261,6 +267,40 @@ def test_whose_account_it_is_comes_before_what_is_wrong_with_it(site, weak, phon
     refused(weak("disabled").options(), "EAS0306", 403)
 
 
+def test_account_of_a_read_only_controller(bench, site, phone, account, refused):
+    """As such accounts are, and as a user's, which Samba lets nobody write."""
+    computer, user = bench.directory.add_computer("rodc1"), account()
+    try:
+        bench.directory.set_uac(computer.name, add=PARTIAL_SECRETS)
+        refused(phone(computer).options(), "EAS0510", 403)
+    finally:
+        bench.directory.discard(computer.sid)
+    force(bench, user, userAccountControl=str(USER | PARTIAL_SECRETS))
+    refused(phone(user).options(), "EAS0510", 403)
+
+
+def test_locked_account_is_left_to_the_controller(bench, site, phone, account, expect):
+    """A lock ends by itself: no fact of the account tells it, and it takes effect at once."""
+    expect("EAS0607")
+    one = account()
+    with phone(one).connect() as connection:
+        bench.directory.modify(one.name, lockoutTime=nt_now())
+        assert connection.request("OPTIONS").status == 403
+        assert "(S4U2Self for %s@" % one.name in site.error_log.entries()[-1].line
+        bench.directory.modify(one.name, lockoutTime="0")
+        assert connection.request("OPTIONS").user == one.name + "@CONTOSO.TEST"
+
+
+def test_expired_password_is_not_ours(bench, site, phone, account, expect):
+    """Samba refuses S4U2Proxy, which Active Directory does not: we have asked for it."""
+    expect("EAS0607")
+    one = account(uac=NORMAL)
+    force(bench, one, pwdLastSet=str(int(nt_now()) - 400 * 86400 * 10_000_000))
+    assert phone(one).options().status == 403
+    line = site.error_log.entries()[-1].line
+    assert "(S4U2Proxy to " in line and "Password has expired" in line
+
+
 def test_password_policy_is_not_ours(site, phone, account):
     """A user must change the password at next logon: of no concern to a certificate."""
     one = account(uac=NORMAL | 0x10000, pwdLastSet="0")
@@ -300,7 +340,7 @@ def test_attribute_that_the_gateway_may_not_read(request, bench, gateway, phone,
     refused(answer, "EAS0505", 503, server)
     assert answer.headers.get("Retry-After") == "30"
     attribute = request.node.callspec.id
-    assert "(%s)" % attribute in server.error_log.entries()[-1].line
+    assert "(%s of %s)" % (attribute, one.dn) in server.error_log.entries()[-1].line
 
 
 def test_attribute_that_is_missing(bench, gateway, phone, account, refused):
@@ -316,10 +356,25 @@ def test_attribute_that_makes_no_sense(bench, gateway, phone, account, refused, 
     one, server = account(), gateway(port=8443)
     force(bench, one, **attributes)
     refused(phone(one, server).options(), "EAS0506", 503, server)
-    assert "(%s)" % "".join(attributes) in server.error_log.entries()[-1].line
+    assert "(%s of %s)" % ("".join(attributes), one.dn) in server.error_log.entries()[-1].line
 
 
 # ---- facts are remembered, decisions are not ---------------------------------------------------
+
+def test_account_made_anew_while_its_facts_are_remembered(bench, site, weak, account, refused,
+                                                          expect):
+    """The first request asks the directory and no KDC, the second the KDC and no directory."""
+    expect("EAS0614")
+    before = account("relay")
+    one = weak(before)
+    refused(one.options(), "EAS0306", 403)
+    bench.directory.delete("relay")
+    after = account("relay")
+    answer = one.options(path="/lax")
+    assert answer.status == 403
+    line = site.error_log.entries()[-1].line
+    assert "EAS0614" in line and before.sid in line and after.sid in line
+
 
 @pytest.mark.parametrize("first", ["strict", "lax"])
 def test_lax_and_strict_locations_share_facts_but_no_verdict(bench, site, weak, account, expect,

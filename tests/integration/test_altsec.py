@@ -12,7 +12,8 @@ from lab import der
 from lab.phone import PATH
 from lab.pki import name as name_der
 from lab.process import wait_until
-from shared import place, refused, resting, site, standing, untouched  # noqa: F401
+from shared import (  # noqa: F401
+    place, refused, resting, site, standing, untouched, weak_is_said)
 from test_account import NOBODY, admitted
 
 SITE = {"after": place("/lax", "EASCertAuthStrongMapping Off")

@@ -14,11 +14,12 @@ from lab.harness import PACKAGES, SANITIZERS, Build, Harness
 from lab.process import Daemon, listens, run, wait_until
 from lab.relay import BlackHole, Relay
 
-SOURCES = ["io/cba_breaker.c", "io/cba_conn.c", "io/cba_directory.c", "io/cba_host.c", "io/cba_kdc.c",
+SOURCES = ["io/cba_breaker.c", "io/cba_conn.c", "io/cba_directory.c", "io/cba_host.c",
+           "io/cba_kdc.c",
            "io/cba_krb5.c", "io/cba_ldap.c", "io/cba_login.c", "io/cba_ntauth_set.c",
            "io/cba_profile.c", "io/cba_sasl.c", "io/cba_service.c", "io/cba_srv.c", "io/cba_wire.c",
-           "core/cba_account.c", "core/cba_altsec.c", "core/cba_escape.c", "core/cba_mapping.c",
-           "core/cba_name.c", "core/cba_ntauth.c", "core/cba_reason.c", "core/cba_sid.c",
+           "core/cba_account.c", "core/cba_altsec.c", "core/cba_dn.c", "core/cba_escape.c",
+           "core/cba_mapping.c", "core/cba_name.c", "core/cba_ntauth.c", "core/cba_reason.c", "core/cba_sid.c",
            "core/cba_span.c", "core/cba_time.c"]
 LIBRARIES = ["-Wl,--no-as-needed", "-lresolv"]
 DC1, DC2 = namespace.host("dc1"), namespace.host("dc2")
@@ -440,7 +441,11 @@ def test_what_is_asked(scripted, login):
     base, scope, size, seconds, names = server.searches[1]
     assert (base, scope, size, seconds) == (ldap.BASE, 2, 2, 5)
     assert names == ["objectSid", "sAMAccountName", "userPrincipalName", "userAccountControl",
-                     "accountExpires", "whenCreated", "objectClass", "altSecurityIdentities"]
+                     "accountExpires", "whenCreated", "objectClass", "altSecurityIdentities",
+                     "memberOf", "primaryGroupID"]
+    # Extended names, SIDs as text; a server that does not know the control is no reason to fail.
+    assert server.controls == [[], [("1.2.840.113556.1.4.529", False,
+                                     bytes.fromhex("3003020101"))]]
     assert server.binds == [(login[0], "Simple-Pass-1234")]
 
 

@@ -9,7 +9,13 @@ static const unsigned char sid[] = {0x01, 0x05, 0x00, 0x00, 0x00, 0x00, 0x00, 0x
                                     0xbf, 0x27, 0xe6, 0x1b, 0x85, 0x04, 0x00, 0x00};
 
 #define DN         "CN=Alice Liddell,OU=Phones,DC=contoso,DC=com"
-#define ATTRIBUTES 8
+#define DOMAIN_SID "S-1-5-21-2076040321-3326545908-468068287"
+#define ATTRIBUTES 10
+
+/* A group as a server answers that was asked for extended names. */
+#define GROUP(rid, name)                                                                           \
+    "<GUID=2f4a0a1c-8f0e-4d0b-9d57-0e2b7f3c1a55>;<SID=" DOMAIN_SID rid ">;CN=" name                \
+    ",OU=Phones,DC=contoso,DC=com"
 
 /* An entry as Active Directory answers; the tests change it. */
 struct entry {
@@ -73,6 +79,9 @@ static void fill(struct entry *entry)
     add(entry, "userPrincipalName", cba_span_str("Alice@contoso.com"));
     add(entry, "altSecurityIdentities", cba_span_str("Kerberos:alice@EXAMPLE.COM"));
     add_value(entry, "altSecurityIdentities", EXACT("X509:<S>\0\xff"));
+    add(entry, "memberOf", cba_span_str(GROUP("-1160", "Phones")));
+    add_value(entry, "memberOf", cba_span_str(GROUP("-1161", "Mail")));
+    add(entry, "primaryGroupID", cba_span_str("513"));
 }
 
 static enum cba_reason parse(const struct entry *entry)
@@ -84,9 +93,12 @@ static enum cba_reason parse(const struct entry *entry)
 static void assert_refused(const struct entry *entry, enum cba_reason reason, const char *name)
 {
     static const struct cba_account zero;
+    char expected[CBA_DETAIL_MAX + 1];
 
     assert_int_equal(parse(entry), reason);
-    assert_string_equal(result.detail, name);
+    (void)snprintf(expected, sizeof(expected), "%s of %.*s", name, (int)entry->dn.len,
+                   (const char *)entry->dn.ptr);
+    assert_string_equal(result.detail, expected);
     assert_memory_equal(&account, &zero, sizeof(zero));
 }
 
@@ -176,6 +188,19 @@ static void upn_is_optional(void **state)
     assert_string_equal(account.upn, "");
 }
 
+static bool is_optional(const char *name)
+{
+    static const char *const optional[] = {"userPrincipalName", "altSecurityIdentities", "memberOf",
+                                           "primaryGroupID"};
+
+    for (size_t i = 0; i < COUNT(optional); i++) {
+        if (strcmp(name, optional[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void missing(void **state)
 {
     (void)state;
@@ -183,7 +208,7 @@ static void missing(void **state)
         const char *name = cba_account_attributes[i];
         struct entry entry;
 
-        if (strcmp(name, "userPrincipalName") == 0 || strcmp(name, "altSecurityIdentities") == 0) {
+        if (is_optional(name)) {
             continue;
         }
         fill(&entry);
@@ -209,7 +234,8 @@ static void twice(void **state)
         first = attribute_of(&entry, name);
         add(&entry, name, first->values[0]);
         assert_refused(&entry, CBA_R_ACC_MALFORMED, name);
-        if (strcmp(name, "objectClass") != 0 && strcmp(name, "altSecurityIdentities") != 0) {
+        if (strcmp(name, "objectClass") != 0 && strcmp(name, "altSecurityIdentities") != 0 &&
+            strcmp(name, "memberOf") != 0) {
             fill(&entry);
             first = attribute_of(&entry, name);
             add_value(&entry, name, first->values[0]);
@@ -451,6 +477,124 @@ static void dn_without_domain(void **state)
     assert_refused(&entry, CBA_R_ACC_MALFORMED, "distinguishedName");
 }
 
+/* The line in the log tells which account it is, however long its name is. */
+static void whose_attribute(void **state)
+{
+    struct entry entry;
+    char dn[CBA_DN_MAX + 1];
+
+    (void)state;
+    fill(&entry);
+    attribute_of(&entry, "objectSid")->count = 0;
+    entry.dn = cba_span_str("<GUID=x>;<SID=" DOMAIN_SID "-1157>;" DN);
+    assert_int_equal(parse(&entry), CBA_R_ACC_INCOMPLETE);
+    assert_string_equal(result.detail, "objectSid of " DN);
+    memset(dn, 'a', sizeof(dn));
+    memcpy(dn, "CN=", 3);
+    memcpy(dn + CBA_DN_MAX - 7, ",DC=com", 7);
+    entry.dn = exact_bytes(dn, CBA_DN_MAX);
+    assert_int_equal(parse(&entry), CBA_R_ACC_INCOMPLETE);
+    assert_int_equal(strlen(result.detail), CBA_DETAIL_MAX);
+    assert_memory_equal(result.detail, "objectSid of CN=aaa", 19);
+    assert_string_equal(result.detail + CBA_DETAIL_MAX - 3, "...");
+    entry.dn = cba_span_of(NULL, 0);
+    assert_int_equal(parse(&entry), CBA_R_ACC_MALFORMED);
+    assert_string_equal(result.detail, "distinguishedName of ");
+}
+
+static void extended_dn(void **state)
+{
+    struct entry entry;
+
+    (void)state;
+    fill(&entry);
+    entry.dn = cba_span_str("<GUID=x>;<SID=" DOMAIN_SID "-1157>;" DN);
+    assert_int_equal(parse(&entry), CBA_R_OK);
+    assert_string_equal(account.domain, "contoso.com");
+    entry.dn = cba_span_str("<SID=S-1-5>;" DN);
+    assert_refused(&entry, CBA_R_ACC_MALFORMED, "distinguishedName");
+    entry.dn = cba_span_str("<GUID=x>;");
+    assert_refused(&entry, CBA_R_ACC_MALFORMED, "distinguishedName");
+}
+
+static void assert_member(const char *value, bool expected)
+{
+    struct entry entry;
+
+    fill(&entry);
+    add_value(&entry, "memberOf", exact(value));
+    assert_int_equal(parse(&entry), CBA_R_OK);
+    assert_int_equal(account.protected_user, expected);
+}
+
+static void protected_users(void **state)
+{
+    static const char *const bad[] = {"<", "<SID=", "<SID=" DOMAIN_SID "-525", "<SID=x>;CN=g",
+                                      "<SID=" DOMAIN_SID "-525>CN=g"};
+    struct entry entry;
+
+    (void)state;
+    fill(&entry);
+    assert_int_equal(parse(&entry), CBA_R_OK);
+    assert_false(account.protected_user);
+    assert_member(GROUP("-525", "Protected Users"), true);
+    assert_member(GROUP("-525", "Gesch\xc3\xbctzte Benutzer"), true);
+    assert_member("<sid=" DOMAIN_SID "-525>;CN=x", true);
+    assert_member("<SID=S-1-5-21-2076040321-3326545908-468068288-525>;CN=Protected Users", false);
+    assert_member("<SID=S-1-5-32-525>;CN=x", false);
+    assert_member(GROUP("-5250", "Protected Users"), false);
+    assert_member(GROUP("-526", "Protected Users"), false);
+    assert_member("<SID=" DOMAIN_SID ">;CN=x", false);
+    assert_member("<GUID=x>;CN=Protected Users,CN=Users,DC=contoso,DC=com", false);
+    /* a server that ignored the control: the evidence ticket tells */
+    assert_member("CN=Protected Users,CN=Users,DC=contoso,DC=com", false);
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        fill(&entry);
+        add_value(&entry, "memberOf", exact(bad[i]));
+        assert_refused(&entry, CBA_R_ACC_MALFORMED, "memberOf");
+    }
+}
+
+/* MS-ADTS 3.1.1.3.1.3.3: more values than the server gives at once. */
+static void part_of_the_groups(void **state)
+{
+    struct entry entry;
+
+    (void)state;
+    fill(&entry);
+    attribute_of(&entry, "memberOf")->count = 0;
+    add(&entry, "memberOf;range=0-1499", exact(GROUP("-525", "x")));
+    assert_int_equal(parse(&entry), CBA_R_OK);
+    assert_true(account.protected_user);
+    fill(&entry);
+    attribute_of(&entry, "memberOf")->name = "MEMBEROF;Range=0-1499";
+    add_value(&entry, "MEMBEROF;Range=0-1499", exact(GROUP("-525", "x")));
+    assert_int_equal(parse(&entry), CBA_R_OK);
+    assert_true(account.protected_user);
+    /* both with values, or another option */
+    fill(&entry);
+    add(&entry, "memberOf;range=0-1499", exact(GROUP("-525", "x")));
+    assert_refused(&entry, CBA_R_ACC_MALFORMED, "memberOf");
+    fill(&entry);
+    add(&entry, "memberOf;rang", exact(GROUP("-525", "x")));
+    assert_int_equal(parse(&entry), CBA_R_OK);
+    assert_false(account.protected_user);
+}
+
+static void primary_group(void **state)
+{
+    static const char *const bad[] = {"", "525 ", "0525", "4294967821", "x"};
+
+    (void)state;
+    assert_int_equal(parse_with("primaryGroupID", exact("525")), CBA_R_OK);
+    assert_true(account.protected_user);
+    assert_int_equal(parse_with("primaryGroupID", exact("-525")), CBA_R_OK);
+    assert_false(account.protected_user);
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        assert_malformed("primaryGroupID", exact(bad[i]));
+    }
+}
+
 static enum cba_reason policy_of(uint32_t bits, bool computer, int64_t expires_at, int64_t now)
 {
     struct cba_account one = {.control = bits, .computer = computer, .expires = expires_at};
@@ -474,7 +618,9 @@ static void policy(void **state)
     assert_int_equal(policy_of(CBA_UAC_SERVER_TRUST, false, INT64_MAX, 1), CBA_R_ACC_COMPUTER);
     assert_int_equal(policy_of(CBA_UAC_INTERDOMAIN_TRUST, false, INT64_MAX, 1), CBA_R_ACC_COMPUTER);
     assert_int_equal(policy_of(normal | CBA_UAC_PARTIAL_SECRETS, false, INT64_MAX, 1),
-                     CBA_R_ACC_COMPUTER);
+                     CBA_R_ACC_PARTIAL_SECRETS);
+    assert_int_equal(policy_of(CBA_UAC_WORKSTATION_TRUST | CBA_UAC_PARTIAL_SECRETS, true, 1, 1),
+                     CBA_R_ACC_PARTIAL_SECRETS);
     assert_int_equal(policy_of(0, false, INT64_MAX, 1), CBA_R_ACC_NOT_USER);
     assert_int_equal(policy_of(0x100, false, INT64_MAX, 1), CBA_R_ACC_NOT_USER);
     assert_int_equal(policy_of(normal | CBA_UAC_ACCOUNTDISABLE, false, INT64_MAX, 1),
@@ -495,6 +641,7 @@ static void expiry(void **state)
 /* With several things wrong the log names the one that has to be mended first. */
 static void policy_order(void **state)
 {
+    const uint32_t normal = CBA_UAC_NORMAL_ACCOUNT;
     const uint32_t all = CBA_UAC_ACCOUNTDISABLE | CBA_UAC_NOT_DELEGATED;
 
     (void)state;
@@ -503,6 +650,14 @@ static void policy_order(void **state)
     assert_int_equal(policy_of(all | CBA_UAC_NORMAL_ACCOUNT, false, 1, 1), CBA_R_ACC_DISABLED);
     assert_int_equal(policy_of(CBA_UAC_NOT_DELEGATED | CBA_UAC_NORMAL_ACCOUNT, false, 1, 1),
                      CBA_R_ACC_EXPIRED);
+
+    struct cba_account one = {
+        .control = normal | CBA_UAC_NOT_DELEGATED, .expires = 2, .protected_user = true};
+
+    assert_int_equal(cba_account_policy(&one, 1), CBA_R_ACC_SENSITIVE);
+    one.control = normal;
+    assert_int_equal(cba_account_policy(&one, 1), CBA_R_ACC_PROTECTED);
+    assert_int_equal(cba_account_policy(&one, 2), CBA_R_ACC_EXPIRED);
 }
 
 int main(void)
@@ -525,6 +680,11 @@ int main(void)
         cmocka_unit_test(no_domains),
         cmocka_unit_test(domain_lengths),
         cmocka_unit_test(dn_without_domain),
+        cmocka_unit_test(whose_attribute),
+        cmocka_unit_test(extended_dn),
+        cmocka_unit_test(protected_users),
+        cmocka_unit_test(part_of_the_groups),
+        cmocka_unit_test(primary_group),
         cmocka_unit_test(policy),
         cmocka_unit_test(expiry),
         cmocka_unit_test(policy_order),

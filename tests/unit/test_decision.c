@@ -95,7 +95,11 @@ static enum cba_reason fake_ntauth(void *ctx, struct cba_span der, const struct 
 
 static struct cba_ports ports_of(struct scene *scene)
 {
-    return (struct cba_ports){scene, fake_find, fake_evidence, fake_ticket, fake_ntauth};
+    return (struct cba_ports){.ctx = scene,
+                              .find = fake_find,
+                              .evidence = fake_evidence,
+                              .ticket = fake_ticket,
+                              .ntauth = fake_ntauth};
 }
 
 static struct cba_sid sid_of(const char *text)
@@ -146,7 +150,8 @@ static int begin(void **state)
                                                     .control = CBA_UAC_NORMAL_ACCOUNT,
                                                     .expires = INT64_MAX,
                                                     .created = NOT_BEFORE - 86400};
-    scene->facts = (struct cba_evidence_facts){"alice", "CONTOSO.COM", sid_of(ALICE)};
+    scene->facts = (struct cba_evidence_facts){
+        .client = "alice", .realm = "CONTOSO.COM", .sid = sid_of(ALICE), .groups_known = true};
     *state = scene;
     return 0;
 }
@@ -178,6 +183,43 @@ static void assert_access(struct scene *scene, enum cba_reason expected, unsigne
 }
 
 /* --- access ---- */
+
+/* Remembers what the certificate says, or refuses. */
+static enum cba_reason remembered(void *ctx, struct cba_span der, struct cba_cert *cert,
+                                  struct cba_result *result)
+{
+    const struct cba_cert *before = ctx;
+
+    assert_non_null(result);
+    if (before == NULL || der.len == 0) {
+        return CBA_R_LIFE_GATEWAY;
+    }
+    *cert = *before;
+    return CBA_R_OK;
+}
+
+/* What the port gives is what is judged, at this time and under these rules. */
+static void certificate_may_be_remembered(void **state)
+{
+    struct scene *scene = *state;
+    struct cba_cert cert;
+    struct cba_ports ports = {.ctx = &cert, .parse = remembered};
+    struct cba_decision decision;
+
+    assert_int_equal(cba_cert_parse(scene->peer.der, &cert, NULL), CBA_R_OK);
+    assert_int_equal(cba_decision_access(&scene->request, &scene->peer, &scene->rules,
+                                         cert.not_after + 1, &ports, &decision),
+                     CBA_R_CERT_EXPIRED);
+    assert_memory_equal(&decision.cert, &cert, sizeof(cert));
+    cert.eku_count = 0;
+    assert_int_equal(cba_decision_access(&scene->request, &scene->peer, &scene->rules, scene->now,
+                                         &ports, &decision),
+                     CBA_R_CERT_EKU);
+    ports.ctx = NULL;
+    assert_int_equal(cba_decision_access(&scene->request, &scene->peer, &scene->rules, scene->now,
+                                         &ports, &decision),
+                     CBA_R_LIFE_GATEWAY);
+}
 
 static void let_in(void **state)
 {
@@ -469,6 +511,8 @@ static void stored_mapping(void **state)
     assert_string_equal(scene->decision.result.detail, "altSecurityIdentities, X509IssuerSubject");
     scene->rules.strong = false;
     assert_access(scene, CBA_R_OK, 1);
+    assert_true(scene->decision.weak);
+    assert_string_equal(scene->decision.result.detail, "altSecurityIdentities, X509IssuerSubject");
     scene->rules.methods = CBA_METHOD_SID;
     assert_access(scene, CBA_R_MAP_NOT_LISTED, 1);
     assert_string_equal(scene->decision.result.detail, "altSecurityIdentities, X509IssuerSubject");
@@ -480,9 +524,16 @@ static void weak_mapping(void **state)
 
     show(scene, "weak");
     assert_access(scene, CBA_R_MAP_WEAK, 1);
+    assert_false(scene->decision.weak); /* it let nobody in */
     scene->rules.strong = false;
     assert_access(scene, CBA_R_OK, 1);
     assert_int_equal(scene->decision.method, CBA_METHOD_UPN);
+    assert_true(scene->decision.weak);
+    /* what is strong is so where weak ones are accepted, too */
+    show(scene, "alice");
+    assert_access(scene, CBA_R_OK, 1);
+    assert_int_equal(scene->decision.method, CBA_METHOD_SID);
+    assert_false(scene->decision.weak);
 }
 
 static void account_refused(void **state)
@@ -494,6 +545,7 @@ static void account_refused(void **state)
         {CBA_UAC_NORMAL_ACCOUNT | CBA_UAC_ACCOUNTDISABLE, CBA_R_ACC_DISABLED},
         {CBA_UAC_NORMAL_ACCOUNT | CBA_UAC_NOT_DELEGATED, CBA_R_ACC_SENSITIVE},
         {CBA_UAC_WORKSTATION_TRUST, CBA_R_ACC_COMPUTER},
+        {CBA_UAC_NORMAL_ACCOUNT | CBA_UAC_PARTIAL_SECRETS, CBA_R_ACC_PARTIAL_SECRETS},
         {0, CBA_R_ACC_NOT_USER},
     };
     struct scene *scene = *state;
@@ -509,6 +561,9 @@ static void account_refused(void **state)
     assert_access(scene, CBA_R_ACC_EXPIRED, 1);
     scene->answer.account[0].expires = NOW + 1;
     assert_access(scene, CBA_R_OK, 1);
+    scene->answer.account[0].protected_user = true;
+    assert_access(scene, CBA_R_ACC_PROTECTED, 1);
+    assert_true(scene->decision.has_account);
 }
 
 /* --- what the query says ---- */
@@ -867,6 +922,26 @@ static void evidence_without_sid(void **state)
     assert_delegated(scene, CBA_R_KRB_PAC_MISSING, 0);
 }
 
+/* What is not known is not taken for "no". */
+static void evidence_without_groups(void **state)
+{
+    struct scene *scene = *state;
+
+    scene->facts.groups_known = false;
+    assert_delegated(scene, CBA_R_KRB_PAC_MISSING, 0);
+}
+
+/* Through another group, which the search for the account does not see. */
+static void evidence_of_a_protected_user(void **state)
+{
+    struct scene *scene = *state;
+
+    scene->facts.protected_user = true;
+    assert_delegated(scene, CBA_R_KRB_PROTECTED, 0);
+    scene->facts.sid = sid_of(BOB); /* whose it is comes first */
+    assert_delegated(scene, CBA_R_KRB_PAC_SID, 0);
+}
+
 /* The account was renamed and its name given to another. */
 static void evidence_with_another_sid(void **state)
 {
@@ -902,6 +977,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE(let_in),
         cmocka_unit_test(zeroed_is_a_refusal),
+        SCENE(certificate_may_be_remembered),
         SCENE(query_facts),
         SCENE(query_malformed),
         SCENE(options_need_no_query),
@@ -935,6 +1011,8 @@ int main(void)
         SCENE(evidence_for_another_name),
         SCENE(evidence_of_another_realm),
         SCENE(evidence_without_sid),
+        SCENE(evidence_without_groups),
+        SCENE(evidence_of_a_protected_user),
         SCENE(evidence_with_another_sid),
         SCENE(no_ticket),
     };

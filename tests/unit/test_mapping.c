@@ -127,6 +127,36 @@ static void method_words(void **state)
     assert_int_equal(cba_method_parse(exact("SUBJECT")), CBA_METHOD_SUBJECT);
 }
 
+static void strong_methods(void **state)
+{
+    static const struct {
+        enum cba_method method;
+        uint32_t forms;
+        bool strong;
+    } methods[] = {
+        {CBA_METHOD_SID, 0, true},
+        {CBA_METHOD_SIDURL, 0, true},
+        {CBA_METHOD_UPN, 0, false},
+        {CBA_METHOD_SUBJECT, 0, false},
+        {CBA_METHOD_NONE, 0, false},
+        {CBA_METHOD_RFC822, CBA_ALTSEC_RFC822_FIRST, false},
+        {CBA_METHOD_ALTSEC, 0, false},
+        {CBA_METHOD_ALTSEC, CBA_ALTSEC_ISSUER_SERIAL, true},
+        {CBA_METHOD_ALTSEC, CBA_ALTSEC_SKI, true},
+        {CBA_METHOD_ALTSEC, CBA_ALTSEC_THUMBPRINT, true},
+        {CBA_METHOD_ALTSEC, CBA_ALTSEC_ISSUER_SID, true},
+        {CBA_METHOD_ALTSEC, CBA_ALTSEC_ISSUER_SUBJECT, false},
+        {CBA_METHOD_ALTSEC, CBA_ALTSEC_SUBJECT, false},
+        {CBA_METHOD_ALTSEC, CBA_ALTSEC_RFC822, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(methods); i++) {
+        assert_int_equal(cba_method_is_strong(methods[i].method, methods[i].forms),
+                         methods[i].strong);
+    }
+}
+
 /* --- the filter ---- */
 
 #define ALICE_ESCAPED                                                                              \
@@ -748,6 +778,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(method_words),
+        cmocka_unit_test(strong_methods),
         cmocka_unit_test(filter_of_each_identity),
         cmocka_unit_test(filter_of_all_identities),
         cmocka_unit_test(filter_of_two_sids),

@@ -13,7 +13,10 @@
 #define LOGON_NAME        (20 + 48)
 #define LOGON_GROUP_COUNT (20 + 108)
 #define LOGON_NAME_ARRAY  (20 + 216) /* maximum, offset, length, characters */
-#define LOGON_END         456        /* of the domain's SID in the file "logon" */
+#define LOGON_SID         428        /* of the domain in the file "logon", 28 bytes */
+#define LOGON_EXTRA       456        /* its extra SIDs: count, pointer, attributes, one SID */
+#define LOGON_EXTRA_COUNT (20 + 196)
+#define LOGON_END         484
 
 struct buffer {
     unsigned char *data;
@@ -38,18 +41,18 @@ static void assert_sid(const struct cba_sid *sid, const char *expected)
     assert_string_equal(text, expected);
 }
 
-/* expected NULL: refused, with a zeroed SID. */
+/* expected NULL: refused, and zeroed. */
 static void assert_logon(struct cba_span buffer, const char *expected)
 {
-    static const struct cba_sid zero;
-    struct cba_sid sid;
+    static const struct cba_pac_logon zero;
+    struct cba_pac_logon logon;
 
-    memset(&sid, 0xff, sizeof(sid));
-    assert_int_equal(cba_pac_logon_sid(buffer, &sid), expected != NULL);
+    memset(&logon, 0xff, sizeof(logon));
+    assert_int_equal(cba_pac_logon_parse(buffer, &logon), expected != NULL);
     if (expected != NULL) {
-        assert_sid(&sid, expected);
+        assert_sid(&logon.sid, expected);
     } else {
-        assert_memory_equal(&sid, &zero, sizeof(zero));
+        assert_memory_equal(&logon, &zero, sizeof(zero));
     }
 }
 
@@ -94,7 +97,7 @@ static void logon(void **state)
     }
 }
 
-/* The SID stands near the end: before it everything is needed. */
+/* The extra SIDs stand at the end: before it everything is needed. */
 static void logon_truncated(void **state)
 {
     struct buffer buffer = read_buffer("logon");
@@ -103,7 +106,7 @@ static void logon_truncated(void **state)
     for (size_t len = 0; len < buffer.len; len++) {
         assert_logon(exact_bytes(buffer.data, len), NULL); /* the header announces more */
     }
-    /* and with an honest header: the end of the domain's SID is what is needed */
+    /* and with an honest header */
     for (size_t len = 0; len + 16 < buffer.len; len++) {
         unsigned char *copy = malloc(len + 16);
 
@@ -130,12 +133,12 @@ static void logon_changed(void **state)
 
         for (size_t v = 0; v < COUNT(values); v++) {
             unsigned char saved[2] = {buffer.data[i], buffer.data[i + 1]};
-            struct cba_sid sid;
+            struct cba_pac_logon read;
             char text[CBA_SID_TEXT_MAX + 1];
 
             buffer.data[i] = buffer.data[i + 1] = values[v];
-            if (cba_pac_logon_sid(cba_span_of(buffer.data, buffer.len), &sid)) {
-                cba_sid_format(&sid, text);
+            if (cba_pac_logon_parse(cba_span_of(buffer.data, buffer.len), &read)) {
+                cba_sid_format(&read.sid, text);
                 other += strcmp(text, SID) != 0 ? 1 : 0;
             }
             memcpy(buffer.data + i, saved, sizeof(saved));
@@ -167,6 +170,16 @@ static void logon_inconsistent(void **state)
         {LOGON_NAME + 2, 12}, /* the array's size is another */
         {LOGON_GROUP_COUNT, 2},
         {LOGON_GROUP_COUNT + 3, 1},
+        {LOGON_EXTRA_COUNT, 0},
+        {LOGON_EXTRA_COUNT, 2},
+        {LOGON_EXTRA_COUNT + 3, 1},
+        {LOGON_SID, 15}, /* sub-authorities, counted twice */
+        {LOGON_SID + 5, 5},
+        {LOGON_SID + 4, 2},    /* revision */
+        {LOGON_EXTRA, 2},      /* count */
+        {LOGON_EXTRA + 12, 2}, /* sub-authorities */
+        {LOGON_EXTRA + 17, 0},
+        {LOGON_EXTRA + 16, 0}, /* revision */
     };
     struct buffer buffer = read_buffer("logon");
 
@@ -187,7 +200,8 @@ static void logon_inconsistent(void **state)
     buffer.data[LOGON_NAME] = 10;
     buffer.data[LOGON_NAME_ARRAY + 8] = 5;
     /* null pointers: to the structure, to a string that has a length, to groups that are counted */
-    static const size_t pointers[] = {16, LOGON_NAME + 4, LOGON_GROUP_COUNT + 4};
+    static const size_t pointers[] = {16, LOGON_NAME + 4, LOGON_GROUP_COUNT + 4,
+                                      LOGON_EXTRA_COUNT + 4, LOGON_EXTRA + 4};
 
     for (size_t i = 0; i < COUNT(pointers); i++) {
         unsigned char saved[4];
@@ -211,6 +225,35 @@ static void logon_groups_without_array(void **state)
     buffer.data[LOGON_GROUP_COUNT] = 1;
     assert_logon(cba_span_of(buffer.data, buffer.len), NULL);
     free(buffer.data);
+}
+
+/* "logon-200-groups" has the RIDs 513 to 712. "logon-protected-not" has what is almost it: 513 to 524,
+ * the RID as the account's own, 525 of another domain and of BUILTIN, the domain itself. */
+static void logon_protected(void **state)
+{
+    static const struct {
+        const char *name;
+        bool protected_user;
+    } files[] = {
+        {"logon", false},
+        {"logon-no-text", false},
+        {"logon-protected-not", false},
+        {"logon-protected", true},
+        {"logon-200-groups", true},
+        {"logon-protected-primary", true},
+        {"logon-protected-extra", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(files); i++) {
+        struct buffer buffer = read_buffer(files[i].name);
+        struct cba_pac_logon read;
+
+        memset(&read, 0xff, sizeof(read));
+        assert_true(cba_pac_logon_parse(cba_span_of(buffer.data, buffer.len), &read));
+        assert_int_equal(read.protected_user, files[i].protected_user);
+        free(buffer.data);
+    }
 }
 
 static void upn(void **state)
@@ -298,6 +341,7 @@ int main(void)
         cmocka_unit_test(logon_changed),
         cmocka_unit_test(logon_inconsistent),
         cmocka_unit_test(logon_groups_without_array),
+        cmocka_unit_test(logon_protected),
         cmocka_unit_test(upn),
         cmocka_unit_test(upn_truncated),
         cmocka_unit_test(upn_parts),

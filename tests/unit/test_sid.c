@@ -189,6 +189,23 @@ static void equality(void **state)
     assert_false(cba_sid_equal(&none, &none));
 }
 
+static void same_domain(void **state)
+{
+    struct cba_sid sid, out, expected, none = {0};
+
+    (void)state;
+    assert_true(cba_sid_parse_text(exact("S-1-5-21-1-2-3-1157"), &sid));
+    assert_true(cba_sid_parse_text(exact("S-1-5-21-1-2-3-525"), &expected));
+    assert_true(cba_sid_in_domain_of(&sid, CBA_RID_PROTECTED_USERS, &out));
+    assert_true(cba_sid_equal(&out, &expected));
+    assert_true(cba_sid_parse_text(exact("S-1-5-21-1-2-3-4027504129"), &expected));
+    assert_true(cba_sid_in_domain_of(&sid, 0xf00ed601, &sid));
+    assert_true(cba_sid_equal(&sid, &expected));
+    memset(&out, 0xff, sizeof(out));
+    assert_false(cba_sid_in_domain_of(&none, 525, &out));
+    assert_zeroed(&out);
+}
+
 static void empty_has_no_text(void **state)
 {
     char text[CBA_SID_TEXT_MAX + 1] = "x";
@@ -202,11 +219,11 @@ static void empty_has_no_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(text_to_binary),    cmocka_unit_test(binary_to_text),
-        cmocka_unit_test(text_both_ways),    cmocka_unit_test(text_refused),
-        cmocka_unit_test(longest_text),      cmocka_unit_test(binary_lengths),
-        cmocka_unit_test(binary_revision),   cmocka_unit_test(equality),
-        cmocka_unit_test(empty_has_no_text),
+        cmocka_unit_test(text_to_binary),  cmocka_unit_test(binary_to_text),
+        cmocka_unit_test(text_both_ways),  cmocka_unit_test(text_refused),
+        cmocka_unit_test(longest_text),    cmocka_unit_test(binary_lengths),
+        cmocka_unit_test(binary_revision), cmocka_unit_test(equality),
+        cmocka_unit_test(same_domain),     cmocka_unit_test(empty_has_no_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

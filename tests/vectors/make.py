@@ -583,7 +583,7 @@ def pac_buffers():
         out.string = text
         return out
 
-    def logon_info(domain, rid, groups=0, text=True, server="DC1", extra=()):
+    def logon_info(domain, rid, groups=0, text=True, server="DC1", extra=(), primary=513):
         info = netlogon.netr_SamInfo3()
         base = info.base
         if text:
@@ -596,7 +596,7 @@ def pac_buffers():
             base.logon_server = string(lsa.StringLarge, server)
             base.logon_domain = string(lsa.StringLarge, "CONTOSO")
         base.rid = rid
-        base.primary_gid = 513
+        base.primary_gid = primary
         members = []
         for n in range(groups):
             member = samr.RidWithAttribute()
@@ -650,6 +650,11 @@ def pac_buffers():
         "logon-15": logon_info("S-1-5" + "-4294967295" * 15, 1157),
         "logon-rid-0": logon_info(domain, 0, extra=[SID]),
         "logon-no-domain": logon_info(None, 1157),
+        "logon-protected": logon_info(domain, 1157, groups=13),
+        "logon-protected-not": logon_info(domain, 525, groups=12, extra=[
+            SID.replace("-468068287-1157", "-468068288-525"), domain + "-5250", "S-1-5-32-525", domain]),
+        "logon-protected-primary": logon_info(domain, 1157, primary=525),
+        "logon-protected-extra": logon_info(domain, 1157, groups=1, extra=["S-1-18-1", domain + "-525"]),
         "upn": upn_info(SID),
         "upn-plain": upn_info(None),
     }

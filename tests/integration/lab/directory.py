@@ -27,6 +27,7 @@ WORKSTATION = 0x1000
 NEVER_EXPIRES = 0x10000      # of the password: without it Samba refuses S4U for new accounts
 SENSITIVE = 0x100000
 ANY_PROTOCOL = 0x1000000
+PARTIAL_SECRETS = 0x4000000
 USER = NORMAL | NEVER_EXPIRES
 
 SMB_CONF = """[global]

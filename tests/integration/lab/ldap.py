@@ -32,6 +32,13 @@ def elements(content):
     return found
 
 
+def control(content):
+    """A control of a request (RFC 4511 section 4.1.11): (OID, critical, value)."""
+    parts = elements(content)
+    critical = any(tag == 0x01 and value != b"\0" for tag, value in parts[1:])
+    return parts[0][1].decode(), critical, parts[-1][1] if parts[-1][0] == 0x04 else b""
+
+
 def result(tag, code, text="", *more):
     """An LDAPResult; `more` are elements after it."""
     return der.tlv(tag, der.tlv(0x0a, bytes([code])), der.octets(b""), der.octets(text.encode()),
@@ -61,8 +68,8 @@ class Server:
                 bindings
     bind_code   LDAP result code of every bind
     contexts    what the rootDSE names, by attribute
-    Recorded: binds (dn, password), searches (base, scope, sizeLimit, timeLimit, attributes),
-    problems of the GSSAPI exchange, count of connections.
+    Recorded: binds (dn, password), searches (base, scope, sizeLimit, timeLimit, attributes) and
+    the controls of each, a list of (OID, critical, value), to which nothing here pays heed; problems of the GSSAPI exchange, count of connections.
     """
 
     def __init__(self, listen, answers=(), certificate=None, start_tls=False, keytab=None,
@@ -72,7 +79,7 @@ class Server:
         self.bind_code = bind_code
         self.contexts = contexts or {"defaultNamingContext": BASE,
                                      "configurationNamingContext": "CN=Configuration," + BASE}
-        self.binds, self.searches, self.problems = [], [], []
+        self.binds, self.searches, self.controls, self.problems = [], [], [], []
         self.count = 0
         self._keytab, self._bindings, self._layers = keytab, bindings, layers
         self._start_tls = start_tls
@@ -111,7 +118,7 @@ class Server:
         message = connection.receive()
         if message is None:
             return False
-        number, operation = elements(elements(message)[0][1])[:2]
+        number, operation, *more = elements(elements(message)[0][1])
         connection.number = number[1]
         tag, content = operation
         if tag == UNBIND:
@@ -119,6 +126,7 @@ class Server:
         if tag == BIND:
             self._bind(connection, elements(content))
         elif tag == SEARCH:
+            self.controls.append([control(one) for _, one in elements(more[0][1])] if more else [])
             self._search(connection, elements(content))
         elif tag == EXTENDED:
             connection.send(result(EXTENDED_RESPONSE, SUCCESS))
