@@ -25,7 +25,7 @@
 #define AVOID_MS    10000
 #define SERVERS_MAX CBA_KDCS_MAX /* asked in one exchange */
 #define KNOWN_MAX   64           /* in the process's life */
-#define SERVER_MAX  (CBA_DOMAIN_MAX + 8)
+#define SERVER_MAX  CBA_KDC_TEXT_MAX
 /* A ticket with a PAC of 64 KB comes with its evidence ticket inside an answer of some 100 KB. */
 #define REPLY_MAX               (1u << 20)
 #define KDC_ERR_SVC_UNAVAILABLE 29 /* RFC 4120 7.5.9 */

@@ -152,3 +152,23 @@ krb5_error_code cba_profile_context(const char *realm, krb5_context *out)
     }
     return code;
 }
+
+enum cba_profile_kdcs cba_profile_kdcs(krb5_context context, const char *realm)
+{
+    const char *const path[] = {"realms", realm, "kdc", NULL};
+    enum cba_profile_kdcs where = CBA_PROFILE_LISTED;
+    profile_t profile = NULL;
+    char **values = NULL;
+    int by_dns = 0;
+
+    if (krb5_get_profile(context, &profile) != 0) {
+        return CBA_PROFILE_NOWHERE;
+    }
+    if (profile_get_values(profile, path, &values) != 0 || values == NULL || values[0] == NULL) {
+        profile_get_boolean(profile, "libdefaults", "dns_lookup_kdc", NULL, 1, &by_dns);
+        where = by_dns ? CBA_PROFILE_DNS : CBA_PROFILE_NOWHERE;
+    }
+    profile_free_list(values);
+    profile_release(profile);
+    return where;
+}

@@ -12,4 +12,12 @@
 /* A context like that of krb5_init_context, for which the realm has a KDC. The same errors. */
 krb5_error_code cba_profile_context(const char *realm, krb5_context *out);
 
+/* Where does krb5.conf let the realm's KDCs be found? */
+enum cba_profile_kdcs {
+    CBA_PROFILE_LISTED, /* in itself */
+    CBA_PROFILE_DNS,
+    CBA_PROFILE_NOWHERE
+};
+enum cba_profile_kdcs cba_profile_kdcs(krb5_context context, const char *realm);
+
 #endif

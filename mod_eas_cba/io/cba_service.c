@@ -53,6 +53,7 @@ struct cba_service {
     krb5_principal self; /* constant, as all above */
     const char *kdcs[CBA_KDCS_MAX];
     size_t kdc_count;
+    struct cba_discovery *discovery; /* of other KDCs */
     struct cba_breaker breaker;
 
     pthread_mutex_t lock; /* for all below; never held across traffic or file access */
@@ -320,6 +321,10 @@ enum cba_reason cba_service_create(const struct cba_service_conf *conf, struct c
     }
     cba_krb5_end(&krb5);
     if (reason == CBA_R_OK) {
+        service->discovery = cba_discovery_create("_kerberos", service->realm);
+        reason = service->discovery != NULL ? CBA_R_OK : CBA_R_LIFE_MEMORY;
+    }
+    if (reason == CBA_R_OK) {
         *out = service;
     } else {
         cba_service_destroy(service);
@@ -338,6 +343,7 @@ void cba_service_destroy(struct cba_service *service)
         krb5_free_unparsed_name(service->context, service->name);
         krb5_free_context(service->context);
     }
+    cba_discovery_destroy(service->discovery);
     free(service->realm);
     free(service->keytab);
     cba_breaker_destroy(&service->breaker);
@@ -355,6 +361,11 @@ const char *cba_service_principal(const struct cba_service *service)
 const char *cba_service_realm(const struct cba_service *service)
 {
     return service->realm;
+}
+
+struct cba_discovery *cba_service_discovery(const struct cba_service *service)
+{
+    return service->discovery;
 }
 
 const char *const *cba_service_kdcs(const struct cba_service *service, size_t *count)

@@ -299,7 +299,7 @@ static bool srv(char **word)
     struct cba_result result = {""};
     size_t count = 0;
 
-    begin_answer(cba_srv_find(word[1], in_ms(word[2]), servers, &count, &result), &result);
+    begin_answer(cba_srv_find("_ldap", word[1], in_ms(word[2]), servers, &count, &result), &result);
     print_servers(servers, count);
     return true;
 }
