@@ -14,6 +14,7 @@
 #include "cba_conf_check.h"
 #include "cba_gate.h"
 #include "cba_gateway.h"
+#include "cba_private.h"
 #include "cba_proxy.h"
 #include "cba_report.h"
 #include "cba_spool.h"
@@ -62,6 +63,7 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
     if (!cba_mod_proxy_is_ours()) {
         cba_mod_proxy_end_reuse(s);
     }
+    cba_private_child_init(pchild);
     cba_gateway_child_init(pchild, s);
 }
 
