@@ -457,9 +457,9 @@ static krb5_error_code send_hook(krb5_context context, void *data, const krb5_da
     while (values != NULL && values[count] != NULL) {
         count++;
     }
-    /* Neither an error nor a reply: libkrb5 goes on with its own transport, which finds KDCs by SRV
-     * records, by locator plugins, or as https proxies. Then its time limits hold, and the deadline
-     * does not. */
+    /* Neither an error nor a reply: libkrb5 goes on with its own transport, for other
+     * realms, locator plugins and https proxies. Then its time limits hold, and the deadline does
+     * not. */
     if (count > 0) {
         code = exchange(context, kdc, (const char *const *)values, count, message, new_reply);
     }
