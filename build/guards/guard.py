@@ -22,7 +22,7 @@ _GENERATED = re.compile(r"""(
     build/(ar-lib|compile|config\.guess|config\.h\.in|config\.sub|depcomp|install-sh|ltmain\.sh|
            missing|tap-driver\.sh|test-driver) |
     Makefile | libtool | config\.status | build/config\.h | build/stamp-h1 |
-    tests/(unit/test|fuzz/fuzz)_\w+ | fuzz/.* | mod_eas_cba-[^/]*(/.*)? | .*\.(o|lo|la|a|log|trs) |
+    tests/(unit/test|fuzz/fuzz)_\w+ | (coverage|fuzz)/.* | mod_eas_cba-[^/]*(/.*)? | .*\.(o|lo|la|a|log|trs) |
     (.*/)?\.dirstamp
     )~?$""", re.X)
 

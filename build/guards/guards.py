@@ -50,6 +50,7 @@ MISTAKES = [
     ("reasons", "is not explained", TABLE, 'CBA_REASON(NEW_NEW, 0999, 403, WARN, "a", "b")\n'),
     ("reasons", "never given as a reason", TABLE, 'CBA_REASON(NEW_NEW, 0999, 403, WARN, "a", "b")\n'),
     ("reasons", "provoked by no test", TABLE, 'CBA_REASON(NEW_NEW, 0999, 403, WARN, "a", "b")\n'),
+    ("reasons", "is not provoked", CORE, "int cba_x(void) { return CBA_R_REQ_SPOOL_IO; }\n"),
     ("reasons", "answers 401", TABLE, 'CBA_REASON(NEW_NEW, 0999, 401, WARN, "a", "b")\n'),
     ("reasons", "are understood", TABLE, "CBA_REASON(NEW_NEW, 999, 403, WARN, a, b)\n"),
     ("reasons", "is not in", "README", "EAS0" + "999\n"),
@@ -58,6 +59,8 @@ MISTAKES = [
     ("directives", "there is no directive", "README", "EASCertAuth" + "Maps\n"),
     ("directives", "is not explained", DIRECTIVES, 'CBA_DIRECTIVE_DIR(EASCertAuth' + 'New, A, B, c, d, "e")\n'),
     ("directives", "has two rows", DIRECTIVES, 'CBA_DIRECTIVE_DIR(EASCertAuthMap, A, B, c, d, "e")\n'),
+    ("tests", "there is no test_" + "new", "README", "test_" + "new\n"),
+    ("tests", "is in none of test_malformed_upn", "README", "    EAS0" + "503  test_malformed_upn\n"),
     ("files", "none of Makefile.am's lists", "mod_eas_cba/core/cba_new.c", "\n"),
     ("files", "missing from a release", "build/new", "\n"),
     ("files", "is not run by make check", "tests/unit/test_new.c", "\n"),
@@ -72,6 +75,9 @@ LIBRARIES = [
     ("exports", "exports", "int eas_cba_module; int cba_x;"),
     ("exports", "exports", "int cba_x;"),
     ("exports", "which neither httpd nor", "extern int proxy_module; int *eas_cba_module = &proxy_module;"),
+    ("core", "needs malloc", "void *malloc(unsigned long); void *cba_x(void) { return malloc(1); }"),
+    ("core", "needs ldap_init", "void ldap_init(void); void cba_x(void) { ldap_init(); }"),
+    ("core", "has no place", "int RAND_status(void); int cba_x(void) { return RAND_status(); }"),
 ]
 
 
@@ -124,8 +130,15 @@ with tempfile.TemporaryDirectory() as folder:
     for number, (name, expected, source) in enumerate(guard.counted(LIBRARIES)):
         built = Path(folder) / f"build{number}"
         (built / ".libs").mkdir(parents=True)
-        subprocess.run(shlex.split(guard.env("CC")) + ["-shared", "-fPIC", "-x", "c", "-", "-o",
-                       str(built / ".libs/mod_eas_cba.so")], input=source, text=True, check=True)
+        compiler = shlex.split(guard.env("CC")) + ["-fPIC", "-x", "c", "-"]
+        if name == "core":
+            # An object is to nm what an archive is.
+            subprocess.run(compiler + ["-c", "-o", str(built / ".libs/libcba_core.a")], input=source,
+                           text=True, check=True)
+            source = "int eas_cba_module;"
+        subprocess.run(compiler + ["-shared", "-Wl,--no-as-needed", "-lcrypto", "-o",
+                                   str(built / ".libs/mod_eas_cba.so")],
+                       input=source, text=True, check=True)
         run(name, expected, source, pristine, built)
 
 guard.finish()

@@ -1,6 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Every row of cba_reason.def is unique, used by the module, in README and provoked by a test."""
+"""Every row of cba_reason.def is unique, used by the module, in README and provoked by a test.
+
+What the decision can give of itself is provoked by the decision's own test, too, over fakes: every
+reason that cba_decision.c names, and every one of the files that it uses.
+"""
 
 import re
 
@@ -61,5 +65,26 @@ for symbol, number in symbols.items():
         guard.problem(TABLE, f"EAS{number} ({symbol}) is never given as a reason")
     if symbol not in tested:
         guard.problem("tests", f"EAS{number} ({symbol}) is provoked by no test")
+
+DECISION = "mod_eas_cba/core/cba_decision.c"
+DECISION_TEST = "tests/unit/test_decision.c"
+core = {p.name: p for p in guard.tree("mod_eas_cba/core/*.c", "mod_eas_cba/core/*.h")}
+reached, todo = set(), [DECISION.rpartition("/")[2]]
+while todo:
+    name = todo.pop()
+    if name in core and name not in reached:
+        reached.add(name)
+        # What a header promises, the file of its name does.
+        todo += re.findall(r'^#include "(\w+\.h)"', guard.text(guard.relative(core[name])), re.M)
+        todo.append(name.replace(".h", ".c"))
+given = {}
+for name in sorted(reached - {"cba_reason.c"}):  # the table itself
+    if name.endswith(".c"):
+        for symbol in re.findall(r"\bCBA_R_(\w+)", guard.code(guard.text(guard.relative(core[name])))):
+            given.setdefault(symbol, name)
+asserted = set(re.findall(r"\bCBA_R_(\w+)", guard.code(guard.text(DECISION_TEST))))
+for symbol in sorted(guard.counted(sorted(given.keys() & symbols.keys()))):
+    if symbol not in asserted:
+        guard.problem(DECISION_TEST, f"EAS{symbols[symbol]} ({symbol}) of {given[symbol]} is not provoked")
 
 guard.finish()

@@ -61,7 +61,8 @@ static bool read_authority(X509 *x509, struct cba_ntauth_ca *out)
            X509_get0_pubkey(x509) != NULL &&
            digest_name(X509_get_subject_name(x509), out->subject) &&
            read_time(X509_get0_notBefore(x509), &out->not_before) &&
-           read_time(X509_get0_notAfter(x509), &out->not_after);
+           read_time(X509_get0_notAfter(x509), &out->not_after) &&
+           out->not_before <= out->not_after; /* one that is never valid answers for nobody */
 }
 
 bool cba_ntauth_parse(struct cba_span der, struct cba_ntauth_ca *out)

@@ -26,7 +26,7 @@ struct cba_ntauth_ca {
 /* Reads one value. False, and *out zeroed: it can vouch for nothing, because it is not one X.509
  * certificate in DER without a byte before or after, because it is too long, because it is not a CA
  * (RFC 5280 4.2.1.9: basicConstraints with cA; 4.2.1.3: keyCertSign, if there is a keyUsage), or
- * because its key or its dates cannot be read. */
+ * because its key or its dates cannot be read or leave no time. */
 bool cba_ntauth_parse(struct cba_span der, struct cba_ntauth_ca *out);
 
 /* Did one of these authorities, itself valid at this time (seconds since 1970), issue this

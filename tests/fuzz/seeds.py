@@ -26,6 +26,14 @@ def entry(dn="CN=Alice,OU=Phones,DC=contoso,DC=com", control="512", expires="0",
             + piece(7, "top") + piece(0x80, "user") + more)
 
 
+def extension(which, name, oid):
+    """The value of one extension of a certificate, behind the number that fuzz_extension gives it."""
+    content = (VECTORS / "cert" / (name + ".der")).read_bytes()
+    at = content.index(bytes.fromhex(oid)) + len(bytes.fromhex(oid))
+    assert content[at] == 4 and content[at + 1] < 0x80, name  # OCTET STRING, short
+    return bytes([which]) + content[at + 2:at + 2 + content[at + 1]]
+
+
 def authority_and_leaf(*names):
     ca, leaf = ((VECTORS / "ntauth" / (name + ".der")).read_bytes() for name in names)
     return len(ca).to_bytes(2, "big") + ca + leaf
@@ -60,6 +68,15 @@ SEEDS = {
         "log": b"\x20a\"b\\c\x00\x1b[2J\xc2\x9b\xc3\xa9\xe2\x82\xac\xff",
         "filter": b"\xff*)(cn=\x00\\alice@contoso.com",
         "cut": b"\x00" + "1234\u20ac5\n".encode(),
+    },
+    "extension": {
+        "sid": extension(0, "alice", "2b0601040182371902"),
+        "sid-beside": extension(0, "sid-beside", "2b0601040182371902"),
+        "upn": extension(1, "alice", "551d11"),
+        "url": extension(1, "altsec-url", "551d11"),
+        "mail": extension(1, "altsec-kb", "551d11"),
+        "usages": extension(2, "alice", "551d25"),
+        "key": extension(3, "altsec-kb", "551d0e"),
     },
     "query": {
         "plain": b"Cmd=Sync&User=CONTOSO%5Calice&DeviceId=v140Device&DeviceType=Windows+Phone&SaveInSent=T",

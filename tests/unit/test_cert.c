@@ -289,6 +289,9 @@ static void issuers(void **state)
     assert_reason("issuer-513", CBA_R_OK);
     assert_int_equal(strlen(cert.issuer), 512);
     assert_string_equal(cert.issuer + 508, "o...");
+    assert_reason("issuer-empty", CBA_R_OK);
+    assert_string_equal(cert.issuer, "");
+    assert_string_equal(cert.issuer_name, "");
     assert_reason("issuer-utf8", CBA_R_OK); /* not cut inside of a character */
     assert_in_range(strlen(cert.issuer), 509, 512);
     assert_true(cba_span_is_text(cba_span_str(cert.issuer)));
@@ -439,6 +442,8 @@ static void upns(void **state)
     assert_string_equal(cert.upn, "alice@contoso.com");
     assert_reason("upn-beside", CBA_R_OK);
     assert_string_equal(cert.upn, "alice@contoso.com");
+    assert_reason("upn-other-type", CBA_R_OK); /* as long as that of a UPN */
+    assert_string_equal(cert.upn, "");
     assert_reason("upn-utf8", CBA_R_OK);
     assert_string_equal(cert.upn, "jos\xc3\xa9@contoso.com");
     assert_reason("upn-ia5", CBA_R_OK);
@@ -454,9 +459,9 @@ static void upns(void **state)
 static void upns_refused(void **state)
 {
     static const char *const names[] = {
-        "upn-ia5-8bit",  "upn-printable-8bit", "upn-bmp",   "upn-nul",    "upn-control",
-        "upn-c1",        "upn-not-utf8",       "upn-no-at", "upn-two-at", "upn-no-name",
-        "upn-no-suffix", "upn-empty",
+        "upn-ia5-8bit",  "upn-printable-8bit", "upn-bmp",          "upn-nul",    "upn-control",
+        "upn-c1",        "upn-not-utf8",       "upn-no-at",        "upn-two-at", "upn-no-name",
+        "upn-no-suffix", "upn-empty",          "upn-first-of-two",
     };
 
     (void)state;
@@ -493,6 +498,13 @@ static void names_refused(void **state)
     assert_limit("altsec-issuer-1025");
     assert_string_equal(cert.issuer_name, "");
     assert_reason("altsec-not-utf8", CBA_R_CERT_MALFORMED); /* OpenSSL says so */
+    assert_reason("subject-oid-127", CBA_R_OK);
+    assert_memory_equal(cert.subject_name, "OID.1.2.12345678.", 17);
+    assert_limit("subject-oid-128");
+    assert_string_equal(cert.subject_name, "");
+    assert_reason("subject-visible", CBA_R_CERT_MALFORMED); /* and this */
+    assert_reason("subject-numeric", CBA_R_OK);
+    assert_string_equal(cert.subject_name, "CN=1234567890");
 }
 
 /* SHA-1 as "openssl x509 -fingerprint" has it. */
@@ -570,6 +582,7 @@ static void subject_upns(void **state)
     assert_int_equal(cert.subject_upn_count, 4);
     assert_string_equal(cert.subject_upn[3], "u3@contoso.com");
     assert_limit("subject-5");
+    assert_limit("subject-6");
     assert_reason("subject-1001", CBA_R_OK);
     assert_int_equal(strlen(cert.subject_upn[0]), 1001);
 }

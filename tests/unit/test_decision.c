@@ -322,6 +322,15 @@ static void protocol_is_the_locations(void **state)
     assert_access(scene, CBA_R_OK, 1);
 }
 
+/* A Location cannot have such a protocol; were it so, nobody would be let in. */
+static void unknown_protocol(void **state)
+{
+    struct scene *scene = *state;
+
+    scene->rules.protocol = (enum cba_protocol)77;
+    assert_access(scene, CBA_R_REQ_METHOD, 0);
+}
+
 static void no_tls(void **state)
 {
     struct scene *scene = *state;
@@ -432,6 +441,25 @@ static void directory_fails(void **state)
         assert_access(scene, reasons[i], 1);
         assert_false(scene->decision.has_account);
         assert_string_equal(scene->decision.result.detail, "asked");
+    }
+}
+
+/* The ports are believed in every number of the table: none of them lets anybody in. */
+static void no_reason_of_a_port_lets_in(void **state)
+{
+    struct scene *scene = *state;
+
+    for (int r = 0; r < CBA_R_COUNT; r++) {
+        enum cba_reason reason = (enum cba_reason)r;
+
+        if (reason == CBA_R_OK) {
+            continue;
+        }
+        scene->find = reason;
+        assert_access(scene, reason, 1);
+        scene->ntauth = reason;
+        assert_access(scene, reason, 0);
+        scene->find = scene->ntauth = CBA_R_OK;
     }
 }
 
@@ -675,6 +703,7 @@ static void user_names(void **state)
         "bob",
         "alic",
         "alice1",
+        "alice_child.contoso.com",
         "alice%20",
         "+alice",
         "alice@",
@@ -682,6 +711,7 @@ static void user_names(void **state)
         "alice@contoso.co",
         "alice@contoso.com.",
         "bob@child.contoso.com",
+        "carol@child.contoso.com",
         "alice@other.com",
         "CORP%5c",
         "CORP%5cbob",
@@ -970,6 +1000,24 @@ static void no_ticket(void **state)
     }
 }
 
+static void no_reason_of_a_port_delegates(void **state)
+{
+    struct scene *scene = *state;
+
+    for (int r = 0; r < CBA_R_COUNT; r++) {
+        enum cba_reason reason = (enum cba_reason)r;
+
+        if (reason == CBA_R_OK) {
+            continue;
+        }
+        scene->ticket = reason;
+        assert_delegated(scene, reason, 1);
+        scene->evidence = reason;
+        assert_delegated(scene, reason, 0);
+        scene->evidence = scene->ticket = CBA_R_OK;
+    }
+}
+
 #define SCENE(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
 int main(void)
@@ -988,6 +1036,7 @@ int main(void)
         SCENE(autodiscover),
         SCENE(request_rules),
         SCENE(protocol_is_the_locations),
+        SCENE(unknown_protocol),
         SCENE(no_tls),
         SCENE(no_certificate),
         SCENE(not_verified),
@@ -999,6 +1048,7 @@ int main(void)
         SCENE(issuer_does_not_matter),
         SCENE(issuer_comes_after_the_certificate),
         SCENE(directory_fails),
+        SCENE(no_reason_of_a_port_lets_in),
         SCENE(mapping_refuses),
         SCENE(no_identity),
         SCENE(stored_mapping),
@@ -1015,6 +1065,7 @@ int main(void)
         SCENE(evidence_of_a_protected_user),
         SCENE(evidence_with_another_sid),
         SCENE(no_ticket),
+        SCENE(no_reason_of_a_port_delegates),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -218,8 +218,9 @@ static void filter_escapes(void **state)
 /* The implicit UPN: only of this domain, and never of a computer. */
 static void filter_without_implicit_name(void **state)
 {
-    static const char *const upns[] = {"dc1$@contoso.com", "a@corp.contoso.com", "a@contoso.co",
-                                       "a@contoso.com.", "a@com"};
+    static const char *const upns[] = {
+        "dc1$@contoso.com", "a@corp.contoso.com", "a@contoso.co", "a@contoso.com.", "a@com",
+        "@contoso.com",     "contoso.com"};
 
     (void)state;
     for (size_t i = 0; i < COUNT(upns); i++) {
@@ -573,6 +574,10 @@ static void nobody(void **state)
                     CBA_METHOD_NONE);
     assert_resolved(cert_of(NULL, NULL, NULL), one(account_of(ALICE, "alice", "")), ALL, false,
                     CBA_R_MAP_INEXACT, 0, CBA_METHOD_NONE);
+    assert_resolved(cert_of(NULL, ALICE, NULL), none, ALL, true, CBA_R_MAP_NOT_FOUND, -1,
+                    CBA_METHOD_NONE);
+    assert_resolved(cert_of(NULL, NULL, "a@b"), none, ALL, true, CBA_R_MAP_NOT_FOUND, -1,
+                    CBA_METHOD_NONE);
     assert_resolved(subject_of("alice@contoso.com", NULL), none, ALL, true, CBA_R_MAP_NOT_FOUND, -1,
                     CBA_METHOD_NONE);
 }

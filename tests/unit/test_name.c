@@ -144,9 +144,15 @@ static void styles_are_written(void **state)
         {"CN=\"  \",O=\"\"", "CN=\"  \",O=\"\"", "CN=\\ \\ ,O="},
         {"", "", ""},
     };
+    /* What cba_name_of does not write is not written on, either. */
+    static const char *const broken[] = {"CN", "=", "CN=\"", "CN=\"a"};
     char out[CBA_NAME_STYLED_MAX + 1];
 
     (void)state;
+    for (size_t i = 0; i < COUNT(broken); i++) {
+        cba_name_write(broken[i], CBA_NAME_WINDOWS, out);
+        assert_string_equal(out, "");
+    }
     for (size_t i = 0; i < COUNT(names); i++) {
         cba_name_write(names[i].windows, CBA_NAME_WINDOWS, out);
         assert_string_equal(out, names[i].windows);

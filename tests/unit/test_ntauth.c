@@ -143,6 +143,43 @@ static void not_der(void **state)
     free(ber);
 }
 
+/* The same certificate with these bytes in the place of those that are there once. */
+static struct cba_span changed(struct cba_span der, const void *from, const void *to, size_t len)
+{
+    unsigned char *copy = malloc(der.len);
+    struct cba_span out;
+    size_t found = 0;
+
+    assert_non_null(copy);
+    memcpy(copy, der.ptr, der.len);
+    for (size_t i = 0; i + len <= der.len; i++) {
+        if (memcmp(copy + i, from, len) == 0) {
+            memcpy(copy + i, to, len);
+            found++;
+        }
+    }
+    assert_int_equal(found, 1);
+    out = exact_bytes(copy, der.len);
+    free(copy);
+    return out;
+}
+
+/* What nobody could compare with a date, and nothing could be signed with. */
+static void parts_that_are_not_understood(void **state)
+{
+    struct cba_span der = read_der("ca");
+
+    (void)state;
+    assert_true(parse(changed(der, "200101000000Z", "200102000000Z", 13)));
+    assert_false(parse(changed(der, "200101000000Z", "201301000000Z", 13)));
+    assert_false(parse(changed(der, "391231235959Z", "391331235959Z", 13)));
+    assert_true(parse(changed(der, "200101000000Z", "391231235959Z", 13)));
+    assert_false(parse(changed(der, "200101000000Z", "400101000000Z", 13))); /* never valid */
+    /* 1.2.840.10045.2.1, id-ecPublicKey */
+    assert_false(
+        parse(changed(der, "\x2a\x86\x48\xce\x3d\x02\x01", "\x2a\x86\x48\xce\x3d\x02\x7f", 7)));
+}
+
 static void length(void **state)
 {
     unsigned char *zeros = calloc(1, CBA_CERT_DER_MAX + 1);
@@ -263,10 +300,11 @@ int main(void)
     const struct CMUnitTest ntauth[] = {
         cmocka_unit_test(an_authority),    cmocka_unit_test(other_authorities),
         cmocka_unit_test(not_authorities), cmocka_unit_test(not_certificates),
-        cmocka_unit_test(not_der),         cmocka_unit_test(length),
-        cmocka_unit_test(by_name_and_key), cmocka_unit_test(by_nobody),
-        cmocka_unit_test(empty_set),       cmocka_unit_test(dates),
-        cmocka_unit_test(renewed),         cmocka_unit_test(spoiled_leaves),
+        cmocka_unit_test(not_der),         cmocka_unit_test(parts_that_are_not_understood),
+        cmocka_unit_test(length),          cmocka_unit_test(by_name_and_key),
+        cmocka_unit_test(by_nobody),       cmocka_unit_test(empty_set),
+        cmocka_unit_test(dates),           cmocka_unit_test(renewed),
+        cmocka_unit_test(spoiled_leaves),
     };
 
     return cmocka_run_group_tests(ntauth, NULL, NULL);

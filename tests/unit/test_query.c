@@ -238,6 +238,9 @@ static void headers(void **state)
     for (size_t i = 0; i < COUNT(keys); i++) {
         assert_int_equal(parse(exact(GOOD)), CBA_R_OK);
         cba_query_add_headers(&query, exact(""), exact(keys[i].text));
+        if (keys[i].has) { /* the first one counts */
+            cba_query_add_headers(&query, exact(""), exact("4711"));
+        }
         assert_int_equal(query.has_policy_key, keys[i].has);
         assert_int_equal(query.policy_key, keys[i].key);
         assert_int_equal(query.version, 0);

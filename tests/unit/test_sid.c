@@ -108,6 +108,8 @@ static void text_refused(void **state)
         "S-1-5-1-2-3-4-5-6-7-8-9-10-11-12-13-14-15-16",
         "S-1-5-\xd9\xa1", /* ARABIC-INDIC DIGIT ONE */
         "S:1:5:21",
+        "S-1:5-21",
+        "S-1-5:21",
     };
 
     (void)state;

@@ -161,6 +161,8 @@ CERTIFICATES = {
     "upn-printable": [san(upn_name(b"alice@contoso.com", 0x13))],
     "upn-printable-8bit": [san(upn_name("jos\u00e9@contoso.com".encode(), 0x13))],
     "upn-bmp": [san(upn_name("alice@contoso.com".encode("utf-16-be"), 0x1e))],
+    "upn-first-of-two": [san(upn_name(b"alice"), upn_name(b"alice@contoso.com"))],
+    "upn-other-type": [san(other_name("1.3.6.1.4.1.311.20.2.2", tlv(0x0c, b"alice@contoso.com")))],
     "upn-nul": [san(upn_name(b"alice@contoso.com\0.evil.test"))],
     "upn-control": [san(upn_name(b"alice\n@contoso.com"))],
     "upn-c1": [san(upn_name(b"alice\xc2\x9b@contoso.com"))],
@@ -194,6 +196,7 @@ SERIALS = {"serial-0": "0", "serial-negative": "-1", "serial-20": "0x" + "ab" * 
 ISSUERS = {"issuer-512": "/O=" + "o" * 64 + "".join("/OU=" + "x" * 64 for _ in range(6)) + "/CN=" + "c" * 34,
            "issuer-513": "/O=" + "o" * 64 + "".join("/OU=" + "x" * 64 for _ in range(6)) + "/CN=" + "c" * 35,
            "issuer-utf8": "/O=" + "\u00e9" * 60 + "".join("/OU=" + "\u20ac" * 60 for _ in range(3)),
+           "issuer-empty": "/",
            "issuer-special": '/O=Contoso, "Ltd"\n/CN=CA \\+ \u20ac'}
 
 # Certificates for altSecurityIdentities: issuer, subject, serial number, extensions, options. A name is
@@ -202,6 +205,13 @@ KB_ISSUER = [[("DC", "DC", "com")], [("DC", "DC", "contoso")], [("CN", "CN", "CO
 KB_SUBJECT = [[("DC", "DC", "com")], [("DC", "DC", "contoso")], [("OU", "OU", "UserAccounts")],
               [("CN", "CN", "Contoso User")]]
 CA = [[("O", "O", "Contoso")], [("CN", "CN", "Contoso CA")]]
+
+
+LONG_OID = "1.2" + ".12345678" * 13 + ".123456"
+
+
+def attribute(kind, value):
+    return tlv(0x30, oid(kind), tlv(0x0c, value.encode()))
 
 
 def cn(value):
@@ -281,6 +291,15 @@ OTHER_NAMES = {
                      "0x1001", [], {}),
     "subject-4": (CA, [[("CN", "CN", f"u{n}@contoso.com")] for n in range(4)], "0x1001", [], {}),
     "subject-5": (CA, [[("CN", "CN", f"u{n}@contoso.com")] for n in range(5)], "0x1001", [], {}),
+    "subject-6": (CA, [[("CN", "CN", f"u{n}@contoso.com")] for n in range(6)], "0x1001", [], {}),
+    "subject-oid-127": (CA, [[("description", "Description", "d" * 54)]], "0x1001", [],
+                        {"replace": (attribute("2.5.4.13", "d" * 54), attribute(LONG_OID, "x"))}),
+    "subject-oid-128": (CA, [[("description", "Description", "d" * 54)]], "0x1001", [],
+                        {"replace": (attribute("2.5.4.13", "d" * 54), attribute(LONG_OID + "7", "x"))}),
+    "subject-visible": (CA, cn("phone@visible"), "0x1001", [],
+                        {"replace": (b"\x0c\x0dphone@visible", b"\x1a\x0dphone@visible")}),
+    "subject-numeric": (CA, cn("1234567890"), "0x1001", [],
+                        {"replace": (b"\x0c\x0a1234567890", b"\x12\x0a1234567890")}),
     "subject-not-upn": (CA, [[("CN", "CN", value)] for value in ("alice", "@contoso.com", "alice@", "a@b@c")],
                         "0x1001", [], {}),
     "subject-1001": (CA, [[("description", "Description", "a" * 100 + "@" + "b" * 900)]], "0x1001", [],

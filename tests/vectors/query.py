@@ -67,6 +67,10 @@ accept("jAAJBAp2MTQwRGV2aWNlAApTbWFydFBob25l", version=140)
 accept("oRIJBAp2MTQwRGV2aWNlBFCFO+YKU21hcnRQaG9uZQcBAg==", version=161, command="Ping", key=3862660432)
 accept("oRIJBAp2MTQwRGV2aWNlBFCFO%2bYKU21hcnRQaG9uZQcBAg%3D%3d", version=161, command="Ping",
        key=3862660432)
+slashes = text(binary(locale=0xffff))
+assert "/" in slashes
+accept(slashes.replace("/", "%2f"))
+accept(slashes.replace("/", "%2F"))
 
 for number in (121, 140, 141, 160, 161):
     accept(text(binary(version=number)), version=number)
