@@ -14,6 +14,7 @@
 #include "cba_conf_check.h"
 #include "cba_gate.h"
 #include "cba_gateway.h"
+#include "cba_group.h"
 #include "cba_private.h"
 #include "cba_proxy.h"
 #include "cba_report.h"
@@ -71,7 +72,6 @@ static void register_hooks(apr_pool_t *pool)
 {
     static const char *const after_ssl[] = {"mod_ssl.c", NULL};
 
-    (void)pool;
     /* All LoadModule lines have been obeyed by then, whatever their order. */
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     /* "apachectl configtest" runs this and stops before post_config. */
@@ -100,6 +100,8 @@ static void register_hooks(apr_pool_t *pool)
     /* Before mod_proxy's handler: the body is read before a back-end connection is taken. */
     ap_hook_handler(cba_proxy_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
 
+    /* mod_authz_core looks for it when it reads the first Require that names it. */
+    cba_group_register(pool);
     cba_answer_register();
     cba_spool_register();
     cba_proxy_register();

@@ -7,6 +7,7 @@
 #include "cba_cache.h"
 #include "cba_conf.h"
 #include "cba_flight.h"
+#include "cba_membership.h"
 #include "cba_ntauth_keeper.h"
 #include "cba_report.h"
 
@@ -23,6 +24,7 @@ struct cba_facts {
     const struct cba_srv_conf *conf;
     struct cba_directory *directory;
     struct cba_ntauth_keeper *ntauth;
+    struct cba_membership *membership;
     struct cba_cache *answers, *issuers;
     struct cba_flight *flight; /* of answers */
     const char *scope; /* what else a remembered answer depends on: servers, base, principal */
@@ -206,6 +208,15 @@ enum cba_reason cba_facts_ntauth(struct cba_facts *facts, struct cba_span der,
     return reason;
 }
 
+/* Groups */
+
+enum cba_reason cba_facts_member(struct cba_facts *facts, const struct cba_account *account,
+                                 const char *group, struct cba_deadline deadline, bool *member,
+                                 struct cba_result *result)
+{
+    return cba_membership_ask(facts->membership, account, group, deadline, member, result);
+}
+
 static const char *scope_of(apr_pool_t *pool, const struct cba_srv_conf *conf,
                             const char *principal)
 {
@@ -232,5 +243,9 @@ struct cba_facts *cba_facts_create(apr_pool_t *pchild, const server_rec *server,
     facts->issuers = cba_cache_create(pchild, ISSUERS_MAX, free);
     facts->flight = cba_flight_create(pchild, &flight);
     facts->scope = scope_of(pchild, conf, principal);
-    return facts->ntauth && facts->answers && facts->issuers && facts->flight ? facts : NULL;
+    facts->membership = cba_membership_create(
+        pchild, directory, facts->scope, cba_srv_ttl_account(conf), cba_srv_ttl_negative(conf));
+    return facts->ntauth && facts->answers && facts->issuers && facts->membership && facts->flight
+               ? facts
+               : NULL;
 }

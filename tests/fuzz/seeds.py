@@ -13,6 +13,7 @@ import pathlib
 HERE = pathlib.Path(__file__).resolve().parent
 VECTORS = HERE.parent / "vectors"
 SID = bytes.fromhex("01050000000000051500000081dcbd7bf40f47c6bf27e61b85040000")
+BUILTIN = bytes.fromhex("01020000000000052000000021020000")
 
 
 def piece(what, value):
@@ -77,6 +78,15 @@ SEEDS = {
         "mail": extension(1, "altsec-kb", "551d11"),
         "usages": extension(2, "alice", "551d25"),
         "key": extension(3, "altsec-kb", "551d0e"),
+    },
+    "groups": {
+        "three": piece(1, SID) + piece(0, BUILTIN) + piece(0, SID[:-4] + b"\x01\x02\0\0"),
+        "many": b"".join(piece(0x80, SID) for _ in range(5)),
+        "most": b"".join(piece(0x80, SID) for _ in range(4)) + piece(0, BUILTIN) * 4,
+        "none": piece(7, b"x"),
+        "part": piece(1, SID) + piece(5, BUILTIN),
+        "twice": piece(1, SID) + piece(3, BUILTIN),
+        "malformed": piece(1, SID) + piece(0, SID[:-1]),
     },
     "query": {
         "plain": b"Cmd=Sync&User=CONTOSO%5Calice&DeviceId=v140Device&DeviceType=Windows+Phone&SaveInSent=T",

@@ -885,6 +885,80 @@ def test_kdcs(site):
     assert site.configtest() == (0, "Syntax OK\n")
 
 
+# ---- Require eas-group -----------------------------------------------------------------------------
+
+GROUP = 'Require eas-group "CN=EAS Users,OU=Groups,DC=contoso,DC=com"'
+OTHER = "Require  not  eas-group  CN=x,DC=contoso,DC=com"
+
+
+@pytest.mark.parametrize("inside", [
+    [GROUP], ["<RequireAll>", GROUP, OTHER, "</RequireAll>"],
+    [r'Require eas-group "CN=a\, b,DC=c" "cn=x,dc=c"'],
+    ["<RequireAll>", "Require all granted", OTHER, "</RequireAll>"],
+    ["<RequireAll>", "<RequireNone>", GROUP, "</RequireNone>", "Require all granted",
+     "</RequireAll>"],
+    ["<Limit POST>", GROUP, "</Limit>"],
+    ["AuthMerging And", GROUP], ['<If "true">', GROUP, "</If>"]])
+def test_group(site, inside):
+    site.inside += inside
+    check(site)
+
+
+@pytest.mark.parametrize("values, wrong", [
+    ("", ""), ('""', ""), ("CN=EAS Users,DC=contoso,DC=com", "CN=EAS"),
+    (r'"CONTOSO\EAS Users"', r"CONTOSO\\EAS Users"), ('"EAS Users"', "EAS Users"),
+    ('"CN=EAS Users"', "CN=EAS Users"), ("DC=contoso,DC=com", "DC=contoso,DC=com"),
+    ('"CN=x,DC=c" S-1-5-32-545', "S-1-5-32-545"), ("<SID=S-1-5-32-545>", "<SID=S-1-5-32-545>"),
+    ('"CN=x;y,DC=c"', "CN=x;y,DC=c"), ("CN=%s,DC=c" % ("x" * 2048), "CN=" + "x" * 2048)],
+    ids=["nothing", "empty", "without-quotes", "netbios", "name", "no-domain", "domain", "second",
+         "sid", "two-names", "long"])
+@pytest.mark.parametrize("negated", ["", "not "])
+def test_no_group(site, values, wrong, negated):
+    line = ("Require %seas-group %s" % (negated, values)).rstrip()
+    site.inside += ["<RequireAll>", line, "Require all granted", "</RequireAll>"]
+    status, output = site.configtest()
+    assert status == 1
+    assert "line %d of %s" % (site.line_of(line), site.conf) in output
+    said = re.search(r"EAS0001: Require eas-group '(.*)': write (.*)", output)
+    assert said, output
+    assert said[1].startswith(wrong) and 'in quotes, like "CN=EAS Users,DC=' in said[2]
+
+
+def test_group_by_an_alias(site):
+    site.main += ["<AuthzProviderAlias eas-group staff CN=x,DC=contoso,DC=com>",
+                  "</AuthzProviderAlias>"]
+    status, output = site.configtest()
+    assert status == 1
+    assert "EAS0001: Require eas-group 'CN=x,DC=contoso,DC=com': write it with Require" in output
+
+
+@pytest.mark.parametrize("line", [GROUP, OTHER])
+@pytest.mark.parametrize("where, opening", [
+    ("after", "<Location /owa>"), ("main", "<Location /owa>"), ("end", "<Directory />"),
+    ("after", "<Directory />"), ("after", "<Proxy *>"), ("main", '<If "true">'),
+    ("after", "<Files x>")])
+def test_group_where_nobody_has_one(site, where, opening, line):
+    inside = ["<RequireAll>", line, "Require all granted", "</RequireAll>"]
+    getattr(site, where).extend([opening, *inside, "</" + opening[1:].rstrip(">").split(" ")[0] + ">"])
+    check(site, Said("EAS0025", line, " ".join(line.replace('"', "").split()), "EASCertAuth On"))
+
+
+def test_group_where_eascertauth_is_off(site):
+    site.after += ["<Location /owa>", "EASCertAuth Off", GROUP, "</Location>"]
+    check(site, Said("EAS0025", GROUP, GROUP.replace('"', ""), "EASCertAuth On"))
+
+
+@pytest.mark.parametrize("where, opening", [
+    ("after", "<Location />"), ("main", "<Location />"), ("main", SECTION),
+    ("after", "<Location %s/x>" % PATH)])
+def test_group_in_a_section_that_is_merged(site, where, opening):
+    """What EASCertAuth does not let in is refused at run time."""
+    site.section = "<Location %s>" % PATH
+    site.inside[1] = "ProxyPass %s timeout=3600" % EAS
+    getattr(site, where).extend([opening, GROUP, "</" + opening[1:].split(" ")[0].rstrip(">") + ">"])
+    check(site)
+
+
 # ---- start ---------------------------------------------------------------------------------------
 
 def said_at_start(site):
