@@ -14,7 +14,7 @@
  * not that. */
 bool cba_value_bytes(struct cba_span word, int64_t *out);
 
-/* Seconds: digits, least to most inclusive. False: not that. */
+/* Seconds, or another count: digits, least to most inclusive. False: not that. */
 bool cba_value_seconds(struct cba_span word, int64_t least, int64_t most, int64_t *out);
 
 /* An object identifier in dotted form, at least two arcs, no leading zeros, at most CBA_OID_MAX

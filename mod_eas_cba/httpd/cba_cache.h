@@ -36,6 +36,10 @@ bool cba_cache_get(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KE
 bool cba_cache_get_old(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t now,
                        void (*take)(void *value, void *ctx), void *ctx);
 
+/* The same for a value that need not serve any more; that is no use of it. */
+bool cba_cache_peek(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY],
+                    void (*take)(void *value, void *ctx), void *ctx);
+
 /* True once for each key until the given time: nobody asked before, or somebody whom the cache has
  * forgotten. The value that is kept is NULL. */
 bool cba_cache_first(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t now,
@@ -58,5 +62,9 @@ void cba_cache_prolong(struct cba_cache *cache, const unsigned char key[CBA_CACH
 
 /* Whatever there is of this key is wrong. */
 void cba_cache_forget(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY]);
+
+/* Takes the key's value out, if it is still this one. */
+void cba_cache_drop(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY],
+                    const void *value);
 
 #endif

@@ -4,6 +4,7 @@
 #include <apr_strings.h>
 #include <http_core.h>
 
+#include "cba_store.h"
 #include "cba_value.h"
 
 #define UNSET_NUMBER INT64_MIN
@@ -174,8 +175,8 @@ static const char *set_file(cmd_parms *cmd, const char **field, const char *valu
 static const char *misplaced(cmd_parms *cmd)
 {
     const struct cba_reason_info *info = cba_reason_info(CBA_R_CONF_CONTEXT);
-    const char *wrong = ap_check_cmd_context(cmd, NOT_IN_DIRECTORY | NOT_IN_FILES | NOT_IN_HTACCESS |
-                                                      NOT_IN_LIMIT | NOT_IN_PROXY);
+    const char *wrong = ap_check_cmd_context(
+        cmd, NOT_IN_DIRECTORY | NOT_IN_FILES | NOT_IN_HTACCESS | NOT_IN_LIMIT | NOT_IN_PROXY);
 
     return wrong ? apr_psprintf(cmd->pool, "%s: %s; %s", info->tag, wrong, info->remedy) : NULL;
 }
@@ -200,7 +201,8 @@ static const char *cba_conf_set_methods(cmd_parms *cmd, void *dir, const char *w
     enum cba_method method = cba_method_parse(cba_span_str(word));
 
     if (method == CBA_METHOD_NONE) {
-        return COMPLAIN(cmd, word, "one or more of SID AltSecurityIdentities UPN SIDURL RFC822 Subject");
+        return COMPLAIN(cmd, word,
+                        "one or more of SID AltSecurityIdentities UPN SIDURL RFC822 Subject");
     }
     if (conf->methods == UNSET_NUMBER) {
         conf->methods = 0;
@@ -253,6 +255,34 @@ static const char *cba_conf_set_read_limit(cmd_parms *cmd, void *dir, const char
     if (memory && !cba_value_bytes(cba_span_str(memory), &conf->read_memory)) {
         return COMPLAIN(cmd, memory, "a size of at least 1, like 64K");
     }
+    return misplaced(cmd);
+}
+
+static const char *cba_conf_set_account_requests(cmd_parms *cmd, void *dir, const char *word)
+{
+    struct cba_dir_conf *conf = dir;
+    struct cba_span name, value;
+    bool good = cba_value_pair(cba_span_str(word), &name, &value);
+
+    if (good && cba_span_equal_nocase(name, cba_span_str("requests"))) {
+        good = cba_value_seconds(value, 1, 1000000, &conf->account_requests);
+    } else if (good && cba_span_equal_nocase(name, cba_span_str("spool"))) {
+        good = cba_value_bytes(value, &conf->account_spool);
+    } else {
+        good = false;
+    }
+    return good ? misplaced(cmd)
+                : COMPLAIN(cmd, word, "requests=N, 1 to 1000000, and spool=BYTES, like 40M");
+}
+
+static const char *cba_conf_set_channel_binding(cmd_parms *cmd, void *dir, const char *word)
+{
+    bool automatic = !ap_cstr_casecmp(word, "Auto");
+
+    if (!automatic && ap_cstr_casecmp(word, "Off")) {
+        return COMPLAIN(cmd, word, "Auto or Off");
+    }
+    ((struct cba_dir_conf *)dir)->channel_binding = automatic;
     return misplaced(cmd);
 }
 
@@ -444,6 +474,27 @@ static const char *set_named_seconds(cmd_parms *cmd, const char *word, const cha
         }
     }
     return COMPLAIN(cmd, word, usage);
+}
+
+static const char *cba_conf_set_cache(cmd_parms *cmd, void *dir, const char *value)
+{
+    enum cba_store_kind kind;
+    const char *args;
+
+    (void)dir;
+    if (!cba_store_parse(cmd->temp_pool, value, &kind, &args)) {
+        return COMPLAIN(cmd, value,
+                        "shmcb, shmcb:SIZE with 1M to 63M, redis:HOST[:PORT][,HOST[:PORT]...], "
+                        "memcache:HOST[:PORT][,HOST[:PORT]...] or none");
+    }
+    server_of(cmd)->cache = value;
+    return NULL;
+}
+
+static const char *cba_conf_set_cache_key(cmd_parms *cmd, void *dir, const char *value)
+{
+    (void)dir;
+    return set_file(cmd, &server_of(cmd)->cache_key, value);
 }
 
 static const char *cba_conf_set_ttl_account(cmd_parms *cmd, void *dir, const char *word)

@@ -31,6 +31,7 @@ struct cba_dir_conf {
 };
 
 struct cba_gateway;
+struct cba_shared;
 
 struct cba_srv_conf {
 #define CBA_DIRECTIVE_DIR(name, args, kind, field, preset, help)
@@ -43,6 +44,7 @@ struct cba_srv_conf {
 #undef CBA_DIRECTIVE_SRV
 #undef CBA_MEMBER_SRV
     bool protects;               /* a protected Location stands in this server or applies to it */
+    struct cba_shared *shared;   /* set in post_config; NULL: there is none */
     struct cba_gateway *gateway; /* set once per process in child_init, before any request; NULL: it
                                     could not be set up */
 };

@@ -26,7 +26,7 @@ void cba_rule_front(const struct cba_case *c);
 /* Workers, TLS to them, and other ways to the same virtual directory. */
 void cba_rule_back(const struct cba_case *c);
 
-/* Keytab, CA file, password file, spool directory of the server. */
+/* Keytab, CA file, password file, spool directory and shared cache of the server. */
 void cba_rule_files(const struct cba_case *c);
 
 /* Require eas-group in the sections of a server: in a Location none of whose requests can have an

@@ -10,6 +10,7 @@
 #include "cba_membership.h"
 #include "cba_ntauth_keeper.h"
 #include "cba_report.h"
+#include "cba_shared.h"
 
 #define ANSWERS_MAX  8192 /* accounts whose facts a process remembers */
 #define ISSUERS_MAX  8192 /* certificates whose issuer a process remembers */
@@ -32,25 +33,89 @@ struct cba_facts {
 
 /* Accounts */
 
+struct remembered {
+    int64_t issued; /* when the directory was asked */
+    struct cba_answer answer;
+};
+
 static void copy_answer(void *value, void *ctx)
 {
-    memcpy(ctx, value, sizeof(struct cba_answer));
+    const struct remembered *found = value;
+
+    *(struct cba_answer *)ctx = found->answer;
+}
+
+static void copy_issue(void *value, void *ctx)
+{
+    const struct remembered *found = value;
+
+    *(int64_t *)ctx = found->issued;
+}
+
+/* How long an answer serves here. */
+static int64_t lifetime(const struct cba_facts *facts, const struct cba_answer *answer)
+{
+    return answer->count ? cba_srv_ttl_account(facts->conf) : cba_srv_ttl_negative(facts->conf);
 }
 
 static void remember_answer(struct cba_facts *facts, const unsigned char *key,
-                            const struct cba_answer *answer)
+                            const struct cba_answer *answer, const struct cba_record_times *times)
 {
-    int64_t ttl =
-        answer->count ? cba_srv_ttl_account(facts->conf) : cba_srv_ttl_negative(facts->conf);
-    struct cba_answer *copy = malloc(sizeof *copy);
+    struct remembered *copy = malloc(sizeof *copy);
 
     if (!copy) {
         return; /* asked again next time */
     }
-    *copy = *answer;
-    ttl += apr_time_sec(apr_time_now());
-    cba_cache_keep(facts->answers, key, ttl, answer->count ? ttl + cba_srv_stale(facts->conf) : ttl,
-                   copy);
+    copy->issued = times->issued;
+    copy->answer = *answer;
+    cba_cache_keep(facts->answers, key, times->until,
+                   answer->count ? times->until + cba_srv_stale(facts->conf) : times->until, copy);
+}
+
+/* For other processes and gateways; that nobody was found as well, under the same key. */
+static void share_answer(struct cba_facts *facts, const unsigned char *key,
+                         const struct cba_answer *answer, const struct cba_record_times *times)
+{
+    unsigned char content[CBA_RECORD_ANSWER_MAX];
+    size_t len;
+
+    if (facts->conf->shared) {
+        cba_record_put_answer(answer, content, &len);
+        cba_shared_put(facts->conf->shared, key, CBA_RECORD_ANSWER, times,
+                       cba_span_of(content, len));
+    }
+}
+
+/* What another process or gateway learnt; it serves here as long as it would have there. */
+static bool recall_answer(struct cba_facts *facts, const unsigned char *key,
+                          struct cba_answer *answer)
+{
+    struct cba_record_times times = {0, 0};
+    struct cba_shared_record record;
+    int64_t known = 0;
+    bool good;
+
+    cba_cache_peek(facts->answers, key, copy_issue, &known);
+    if (!cba_shared_get(facts->conf->shared, key, CBA_RECORD_ANSWER,
+                        cba_srv_ttl_account(facts->conf), known, &record)) {
+        return false;
+    }
+    good = cba_record_take_answer(record.content, answer);
+    if (!good) {
+        cba_shared_complain(facts->conf->shared, CBA_R_CACHE_FORMAT, NULL);
+    } else {
+        times.issued = record.issued;
+        times.until = record.issued + lifetime(facts, answer);
+        if (record.until < times.until) {
+            times.until = record.until;
+        }
+        good = apr_time_sec(apr_time_now()) < times.until;
+    }
+    cba_shared_release(&record);
+    if (good) {
+        remember_answer(facts, key, answer, &times);
+    }
+    return good;
 }
 
 /* One request for facts. */
@@ -63,17 +128,21 @@ struct search {
 
 static void take_answer(void *value, void *ctx)
 {
-    copy_answer(value, ((struct search *)ctx)->answer);
+    *((struct search *)ctx)->answer = *(const struct cba_answer *)value;
 }
 
 static enum cba_reason search_fresh(const struct search *search, struct cba_deadline deadline,
                                     struct cba_answer *answer, struct cba_result *result)
 {
-    enum cba_reason reason =
-        cba_directory_find(search->facts->directory, search->cert, deadline, answer, result);
+    struct cba_record_times times = {.issued = apr_time_sec(apr_time_now())};
+    enum cba_reason reason;
 
+    memset(answer, 0, sizeof *answer);
+    reason = cba_directory_find(search->facts->directory, search->cert, deadline, answer, result);
     if (reason == CBA_R_OK) {
-        remember_answer(search->facts, search->key, answer);
+        times.until = times.issued + lifetime(search->facts, answer);
+        remember_answer(search->facts, search->key, answer, &times);
+        share_answer(search->facts, search->key, answer, &times);
     }
     return reason;
 }
@@ -87,7 +156,8 @@ static enum cba_reason search_any(const struct search *search, struct cba_deadli
     struct cba_answer old;
     enum cba_reason reason;
 
-    if (cba_cache_get(facts->answers, search->key, now, copy_answer, answer)) {
+    if (cba_cache_get(facts->answers, search->key, now, copy_answer, answer) ||
+        recall_answer(facts, search->key, answer)) {
         return CBA_R_OK;
     }
     if (!cba_cache_get_old(facts->answers, search->key, now, copy_answer, &old)) {
@@ -95,7 +165,7 @@ static enum cba_reason search_any(const struct search *search, struct cba_deadli
     }
     reason = search_fresh(search, cba_deadline_within(deadline, RENEW_MS), answer, result);
     if (cba_reason_is_outage(reason)) {
-        cba_report_outage(facts->server, CBA_R_DIR_KEPT, result);
+        cba_report_often(facts->server, CBA_R_DIR_KEPT, result);
         cba_cache_prolong(facts->answers, search->key,
                           apr_time_sec(apr_time_now()) + RENEW_AGAIN_S);
         *answer = old;

@@ -14,7 +14,6 @@
 #include "cba_decision.h"
 
 struct cba_spool;
-struct cba_attempt;
 
 /* What is known of one request. Lives in r->pool; the thread that runs the request owns it. */
 struct cba_pass {
@@ -26,9 +25,10 @@ struct cba_pass {
     /* sAMAccountName@REALM of an admitted account */
     char user[CBA_SAM_MAX + 1 + CBA_DOMAIN_MAX + 1];
     struct cba_spool *spool;        /* the body, once it was read ahead */
-    struct cba_attempt *attempt;    /* while mod_proxy_http runs on our behalf */
+    bool attempting;                /* mod_proxy_http runs on our behalf */
     struct cba_answer_watch answer; /* what came of it */
     unsigned attempts;              /* tries at back ends so far */
+    bool halfway;                   /* the last one broke off while the body was on its way */
     bool with_others;               /* the other modules' authorization runs */
     bool refused;                   /* a refusal was reported */
 };

@@ -67,6 +67,18 @@ enum cba_reason cba_gateway_ticket(struct cba_gateway *gateway, const struct cba
                    : CBA_R_LIFE_GATEWAY;
 }
 
+bool cba_gateway_renew(struct cba_gateway *gateway, const struct cba_account *account,
+                       const char *spn, const struct cba_ticket *refused)
+{
+    return cba_tickets_renew(gateway->tickets, account, spn, refused);
+}
+
+void cba_gateway_refused(struct cba_gateway *gateway, const struct cba_account *account,
+                         const char *spn)
+{
+    cba_tickets_refused(gateway->tickets, account, spn);
+}
+
 bool cba_gateway_weak_is_new(struct cba_gateway *gateway, const struct cba_account *account)
 {
     const struct cba_span parts[] = {cba_span_str("weak"),

@@ -15,6 +15,9 @@ VECTORS = HERE.parent / "vectors"
 SID = bytes.fromhex("01050000000000051500000081dcbd7bf40f47c6bf27e61b85040000")
 BUILTIN = bytes.fromhex("01020000000000052000000021020000")
 
+# Of an answer, issued at 1699999950 and good for 300 s.
+RECORD_HEAD = b"\1\1" + (1699999950).to_bytes(8, "big") + (1700000250).to_bytes(8, "big")
+
 
 def piece(what, value):
     value = value.encode() if isinstance(value, str) else value
@@ -132,6 +135,9 @@ SEEDS = {
         ("ca-bad-constraints", "leaf"))},
     "pac": {name: (VECTORS / "pac" / (name + ".bin")).read_bytes()
             for name in ("logon", "logon-no-text", "logon-protected-extra", "upn", "upn-plain")},
+    "record": {kind + name: head + (VECTORS / "record" / (name + ".bin")).read_bytes()
+               for name in ("nobody", "account", "two")
+               for kind, head in (("", b""), ("record-", RECORD_HEAD))},
 }
 
 for noun, seeds in SEEDS.items():

@@ -7,6 +7,7 @@ right exit status. Needs no directory and no back end.
 """
 import dataclasses
 import grp
+import itertools
 import os
 import pwd
 import re
@@ -398,7 +399,8 @@ def test_neither_proxy_nor_tls_loaded(site):
 @pytest.mark.parametrize("line", [
     "EASCertAuth  Off", "EASCertAuthMap  SID", "EASCertAuthStrongMapping  On",
     "EASCertAuthEKU  1.2.3", "EASCertAuthReadAhead  1M", "EASCertAuthProtocol  Any",
-    "EASCertAuthCommands  Sync", "EASCertAuthUserMatch  On", "EASCertAuthNTAuth  Off"])
+    "EASCertAuthCommands  Sync", "EASCertAuthUserMatch  On", "EASCertAuthNTAuth  Off",
+    "EASCertAuthChannelBinding  Off", "EASCertAuthAccountLimit  requests=5"])
 def test_location_directive_refused_elsewhere(site, where, opening, line):
     getattr(site, where).extend([opening, line, "</" + opening[1:].split(" ")[0] + ">"])
     status, output = site.configtest()
@@ -818,6 +820,73 @@ def test_chroot(site):
     assert site.configtest() == (0, "Syntax OK\n")
 
 
+# ---- the shared cache ----------------------------------------------------------------------------
+
+REDIS = "EASCertAuthCache redis:cache.contoso.test,[2001:db8::1]:6380"
+CACHE_KEY = "EASCertAuthCacheKey {folder}/cache.key"
+ONE, TWO = "0123456789abcdefABCDEF" * 2 + "0" * 20, "f" * 64
+
+
+def test_cache_with_what_it_needs(site):
+    site.main = [site.load("socache_redis").strip()]
+    site.vhost += [REDIS, CACHE_KEY]
+    for text in (ONE, ONE + "\n", "# new\r\n%s\r\n\n# old\n%s\n" % (ONE, TWO)):
+        put(site, "cache.key", 0o600, text, group="root")
+        assert site.configtest() == (0, "Syntax OK\n")
+    for line in ("none", "shmcb", "SHMCB:1M", "shmcb:63M"):
+        replace(site.vhost, site.vhost[-2], "EASCertAuthCache " + line)
+        assert site.configtest() == (0, "Syntax OK\n")
+
+
+@pytest.mark.parametrize("name", ["redis", "memcache"])
+def test_cache_server_without_a_key(site, name):
+    site.main = [site.load("socache_" + name).strip()]
+    line = REDIS.replace("redis", name)
+    site.vhost += [line]
+    check(site, Said("EAS0053", line, line, "EASCertAuthCacheKey"))
+
+
+@pytest.mark.parametrize("name", ["redis", "memcache"])
+def test_module_of_the_cache_server_not_loaded(site, name):
+    line = "EASCertAuthCache %s:cache" % name
+    site.vhost += [line, CACHE_KEY]
+    put(site, "cache.key", 0o600, ONE)
+    check(site, Said("EAS0027", line, line, "mod_socache_" + name, "its module is not loaded"))
+
+
+def test_shared_memory_not_loaded(site):
+    site.without = ("socache_shmcb",)
+    check(site, Said("EAS0052", "<VirtualHost *:443>",
+                     "no EASCertAuthCache in <VirtualHost *:443>, which serves " + SHOWN,
+                     "mod_socache_shmcb"))
+    site.vhost += ["EASCertAuthCache none"]
+    assert site.configtest() == (0, "Syntax OK\n")
+    site.vhost[-1:] = ["EASCertAuthCache shmcb"]
+    check(site, Said("EAS0027", "EASCertAuthCache shmcb", "EASCertAuthCache shmcb in <Virt",
+                     "none", "its module is not loaded"))
+
+
+@pytest.mark.parametrize("text, wrong", [
+    ("", "no key"), ("\n# %s\n" % ONE, "no key"), (ONE[:-1], "64 hexadecimal"),
+    (ONE + "0", "64 hexadecimal"), (ONE + " ", "64 hexadecimal"), ("x" + ONE[1:], "64 hexadecimal"),
+    ("%s\n%s\n%s" % (ONE, TWO, TWO[::-1]), "more than two"), ("%s\n%s" % (TWO, TWO), "the same"),
+    ("%s\n%s" % (TWO, TWO.upper()), "the same"), ("#" * 5000, "too long"),
+], ids=itertools.count())
+def test_cache_key_malformed(site, text, wrong):
+    site.vhost += [CACHE_KEY]
+    put(site, "cache.key", 0o600, text)
+    output = check(site, Said("EAS0028", CACHE_KEY, CACHE_KEY, "openssl rand -hex 32", wrong))
+    assert not re.search("[0-9a-fA-F]{16}", output)
+
+
+def test_cache_key_missing_or_exposed(site):
+    site.vhost += [CACHE_KEY]
+    check(site, Said("EAS0028", CACHE_KEY, CACHE_KEY, "openssl rand -hex 32", "No such file"))
+    for mode in (0o644, 0o602):
+        put(site, "cache.key", mode, ONE)
+        check(site, Said("EAS0004", CACHE_KEY, CACHE_KEY, "chmod o-rwx"))
+
+
 # ---- values --------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("where, line, todo", [
@@ -827,6 +896,13 @@ def test_chroot(site):
     ("inside", "EASCertAuthReadAhead 0", "at least 1"),
     ("inside", "EASCertAuthReadAhead 10M 0", "at least 1"),
     ("inside", "EASCertAuthReadAhead 10X", "like 10M"),
+    ("inside", "EASCertAuthAccountLimit requests=0", "requests=N"),
+    ("inside", "EASCertAuthAccountLimit requests=1000001", "requests=N"),
+    ("inside", "EASCertAuthAccountLimit requests=20 spool=0", "spool=BYTES"),
+    ("inside", "EASCertAuthAccountLimit spool=x", "spool=BYTES"),
+    ("inside", "EASCertAuthAccountLimit 20", "requests=N"),
+    ("inside", "EASCertAuthAccountLimit pings=20", "requests=N"),
+    ("inside", "EASCertAuthChannelBinding On", "Auto or Off"),
     ("inside", "EASCertAuthProtocol EWS", "ActiveSync, Autodiscover or Any"),
     ("inside", "EASCertAuthProtocol Any Lax", "Enforce or Log"),
     ("inside", "EASCertAuthProtocol Log", "ActiveSync, Autodiscover or Any"),
@@ -842,6 +918,17 @@ def test_chroot(site):
     ("vhost", "EASCertAuthLDAPBind simple CN=x /etc/password", "simple DN file:PATH"),
     ("vhost", "EASCertAuthLDAPBind anonymous", "simple DN file:PATH"),
     ("vhost", "EASCertAuthSpool /spool 0", "like 1G"),
+    ("vhost", "EASCertAuthCache file", "shmcb:SIZE"),
+    ("vhost", "EASCertAuthCache shmcb:1023K", "1M to 63M"),
+    ("vhost", "EASCertAuthCache shmcb:64M", "1M to 63M"),
+    ("vhost", "EASCertAuthCache shmcb:", "1M to 63M"),
+    ("vhost", "EASCertAuthCache redis", "redis:HOST[:PORT]"),
+    ("vhost", "EASCertAuthCache redis:", "redis:HOST[:PORT]"),
+    ("vhost", "EASCertAuthCache redis:cache:0", "redis:HOST[:PORT]"),
+    ("vhost", "EASCertAuthCache redis:cache,", "redis:HOST[:PORT]"),
+    ("vhost", "EASCertAuthCache redis:cache/x", "redis:HOST[:PORT]"),
+    ("vhost", "EASCertAuthCache memcache", "memcache:HOST[:PORT]"),
+    ("vhost", "EASCertAuthCache memcache:cache:x", "memcache:HOST[:PORT]"),
     ("vhost", "EASCertAuthCacheTTL account=0", "1 to 86400"),
     ("vhost", "EASCertAuthCacheTTL accounts=5", "account=SECONDS"),
     ("vhost", "EASCertAuthCacheTTL ntauth=0", "ntauth=SECONDS"),
