@@ -169,6 +169,59 @@ bool cba_record_take_answer(struct cba_span content, struct cba_answer *answer)
     return true;
 }
 
+/* --- NTAuth --- */
+
+size_t cba_record_put_ntauth(const struct cba_span *values, size_t count, unsigned char *out,
+                             size_t size)
+{
+    struct stream stream = {NULL, out, size, count <= CBA_NTAUTH_MAX};
+    uint64_t number = count;
+    size_t i;
+
+    pass_number(&stream, &number, 2);
+    for (i = 0; stream.good && i < count; i++) {
+        number = values[i].len;
+        pass_number(&stream, &number, 4);
+        stream.good = stream.good && values[i].len <= stream.left;
+        if (stream.good && values[i].len > 0) {
+            memcpy(stream.out, values[i].ptr, values[i].len);
+            stream.out += values[i].len;
+            stream.left -= values[i].len;
+        }
+    }
+    return stream.good ? size - stream.left : 0;
+}
+
+bool cba_record_take_ntauth(struct cba_span content, struct cba_span values[CBA_NTAUTH_MAX],
+                            size_t *count)
+{
+    struct stream stream = {content.ptr, NULL, content.len, content.ptr != NULL};
+    uint64_t number = 0, len = 0;
+    size_t i;
+
+    *count = 0;
+    if (stream.good) {
+        pass_number(&stream, &number, 2);
+        stream.good = stream.good && number <= CBA_NTAUTH_MAX;
+    }
+    for (i = 0; stream.good && i < number; i++) {
+        pass_number(&stream, &len, 4);
+        stream.good = stream.good && len <= stream.left;
+        if (stream.good) {
+            values[i] = cba_span_of(stream.in, (size_t)len);
+            stream.in += len;
+            stream.left -= (size_t)len;
+        }
+    }
+    if (!stream.good || stream.left > 0) {
+        return false;
+    }
+    *count = (size_t)number;
+    return true;
+}
+
+/* --- heads and times --- */
+
 static void pass_head(struct stream *stream, uint64_t *format, uint64_t *type,
                       struct cba_record_times *times)
 {

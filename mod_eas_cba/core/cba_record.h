@@ -25,7 +25,8 @@
 
 enum cba_record_type {
     CBA_RECORD_ANSWER = 1, /* struct cba_answer, also that nobody was found */
-    CBA_RECORD_TICKET = 2  /* a marshalled ticket, opaque here */
+    CBA_RECORD_TICKET = 2, /* a marshalled ticket, opaque here */
+    CBA_RECORD_NTAUTH = 3  /* values of NTAuthCertificates, opaque here */
 };
 
 /* Seconds since 1970, by the clock of who wrote the record. */
@@ -67,5 +68,14 @@ void cba_record_put_answer(const struct cba_answer *answer,
 /* And back: the whole content must be one answer as cba_mapping_add and cba_account_parse make
  * them. False: it is not; *answer is then zeroed. */
 bool cba_record_take_answer(struct cba_span content, struct cba_answer *answer);
+
+/* The content of a record about NTAuth: the values of cACertificate as the directory had them, at
+ * most CBA_NTAUTH_MAX, perhaps none. Its length; 0: size is not enough. */
+size_t cba_record_put_ntauth(const struct cba_span *values, size_t count, unsigned char *out,
+                             size_t size);
+
+/* And back: values borrow from content. False: it is no such list; *count is then 0. */
+bool cba_record_take_ntauth(struct cba_span content, struct cba_span values[CBA_NTAUTH_MAX],
+                            size_t *count);
 
 #endif

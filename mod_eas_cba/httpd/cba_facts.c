@@ -12,7 +12,8 @@
 #include "cba_report.h"
 #include "cba_shared.h"
 
-#define ANSWERS_MAX  8192 /* accounts whose facts a process remembers */
+#define ANSWERS_MAX  8192 /* certificates of accounts whose facts a process remembers */
+#define NOBODIES_MAX 8192 /* certificates that are nobody's */
 #define ISSUERS_MAX  8192 /* certificates whose issuer a process remembers */
 #define SEARCHES_MAX 15   /* at a time: one connection is left for NTAuth */
 /* While old facts serve: what looking for new ones may take of a request's time, and when the next
@@ -26,7 +27,10 @@ struct cba_facts {
     struct cba_directory *directory;
     struct cba_ntauth_keeper *ntauth;
     struct cba_membership *membership;
-    struct cba_cache *answers, *issuers;
+    /* Apart, so that a crowd of certificates that are nobody's drives nobody out who is somebody. A
+     * key is in one of them at most, but for a moment. */
+    struct cba_cache *answers, *nobodies;
+    struct cba_cache *issuers;
     struct cba_flight *flight; /* of answers */
     const char *scope; /* what else a remembered answer depends on: servers, base, principal */
 };
@@ -68,8 +72,23 @@ static void remember_answer(struct cba_facts *facts, const unsigned char *key,
     }
     copy->issued = times->issued;
     copy->answer = *answer;
-    cba_cache_keep(facts->answers, key, times->until,
-                   answer->count ? times->until + cba_srv_stale(facts->conf) : times->until, copy);
+    if (answer->count) {
+        cba_cache_keep(facts->answers, key, times->until, times->until + cba_srv_stale(facts->conf),
+                       copy);
+        cba_cache_forget(facts->nobodies, key);
+    } else {
+        cba_cache_put(facts->nobodies, key, times->until, copy);
+        cba_cache_forget(facts->answers, key);
+    }
+}
+
+static bool is_remembered(struct cba_facts *facts, const unsigned char *key,
+                          struct cba_answer *answer)
+{
+    int64_t now = apr_time_sec(apr_time_now());
+
+    return cba_cache_get(facts->answers, key, now, copy_answer, answer) ||
+           cba_cache_get(facts->nobodies, key, now, copy_answer, answer);
 }
 
 /* For other processes and gateways; that nobody was found as well, under the same key. */
@@ -95,7 +114,9 @@ static bool recall_answer(struct cba_facts *facts, const unsigned char *key,
     int64_t known = 0;
     bool good;
 
-    cba_cache_peek(facts->answers, key, copy_issue, &known);
+    if (!cba_cache_peek(facts->answers, key, copy_issue, &known)) {
+        cba_cache_peek(facts->nobodies, key, copy_issue, &known);
+    }
     if (!cba_shared_get(facts->conf->shared, key, CBA_RECORD_ANSWER,
                         cba_srv_ttl_account(facts->conf), known, &record)) {
         return false;
@@ -156,8 +177,7 @@ static enum cba_reason search_any(const struct search *search, struct cba_deadli
     struct cba_answer old;
     enum cba_reason reason;
 
-    if (cba_cache_get(facts->answers, search->key, now, copy_answer, answer) ||
-        recall_answer(facts, search->key, answer)) {
+    if (is_remembered(facts, search->key, answer) || recall_answer(facts, search->key, answer)) {
         return CBA_R_OK;
     }
     if (!cba_cache_get_old(facts->answers, search->key, now, copy_answer, &old)) {
@@ -210,7 +230,7 @@ enum cba_reason cba_facts_find(struct cba_facts *facts, const struct cba_cert *c
             return CBA_R_LIFE_MEMORY;
         }
     }
-    if (cba_cache_get(facts->answers, key, apr_time_sec(apr_time_now()), copy_answer, answer)) {
+    if (is_remembered(facts, key, answer)) {
         return CBA_R_OK;
     }
     return cba_flight_run(facts->flight, key, &wish, result);
@@ -308,14 +328,16 @@ struct cba_facts *cba_facts_create(apr_pool_t *pchild, const server_rec *server,
     facts->server = server;
     facts->conf = conf;
     facts->directory = directory;
-    facts->ntauth = cba_ntauth_keeper_create(pchild, server, directory, cba_srv_ttl_ntauth(conf));
     facts->answers = cba_cache_create(pchild, ANSWERS_MAX, free);
+    facts->nobodies = cba_cache_create(pchild, NOBODIES_MAX, free);
     facts->issuers = cba_cache_create(pchild, ISSUERS_MAX, free);
     facts->flight = cba_flight_create(pchild, &flight);
     facts->scope = scope_of(pchild, conf, principal);
+    facts->ntauth = cba_ntauth_keeper_create(pchild, server, conf, directory, facts->scope);
     facts->membership = cba_membership_create(
         pchild, directory, facts->scope, cba_srv_ttl_account(conf), cba_srv_ttl_negative(conf));
-    return facts->ntauth && facts->answers && facts->issuers && facts->membership && facts->flight
+    return facts->ntauth && facts->answers && facts->nobodies && facts->issuers &&
+                   facts->membership && facts->flight
                ? facts
                : NULL;
 }

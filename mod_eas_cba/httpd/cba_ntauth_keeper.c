@@ -3,19 +3,26 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
 
+#include "cba_cache.h"
+#include "cba_conf.h"
 #include "cba_report.h"
+#include "cba_shared.h"
 
 struct cba_ntauth_keeper {
     const server_rec *server;
+    struct cba_shared *shared; /* NULL: there is none */
     struct cba_directory *directory;
     int64_t refresh_ms;
+    unsigned char key[CBA_RECORD_KEY]; /* of the record */
 
     pthread_mutex_t lock; /* never held across traffic */
     pthread_cond_t ended; /* a reading ended */
 
     struct cba_ntauth_set *set; /* NULL: never read */
-    int64_t read_ms;            /* when it was asked for; monotonic, as all times here */
+    int64_t read_ms;            /* when it was asked for; monotonic, as all times with _ms */
+    int64_t issued;             /* the same by the clock of who asked, as in the record */
     int64_t due_ms;             /* when to ask again */
     bool reading;
     unsigned readings;       /* that ended */
@@ -49,16 +56,20 @@ static bool init_locks(struct cba_ntauth_keeper *keeper)
 }
 
 struct cba_ntauth_keeper *cba_ntauth_keeper_create(apr_pool_t *pchild, const server_rec *server,
-                                                   struct cba_directory *directory, int64_t seconds)
+                                                   const struct cba_srv_conf *conf,
+                                                   struct cba_directory *directory,
+                                                   const char *scope)
 {
     struct cba_ntauth_keeper *keeper = apr_pcalloc(pchild, sizeof *keeper);
+    const struct cba_span parts[] = {cba_span_str("ntauth"), cba_span_str(scope)};
 
-    if (!init_locks(keeper)) {
+    if (!cba_cache_key(parts, sizeof parts / sizeof *parts, keeper->key) || !init_locks(keeper)) {
         return NULL;
     }
     keeper->server = server;
+    keeper->shared = conf->shared;
     keeper->directory = directory;
-    keeper->refresh_ms = seconds * 1000;
+    keeper->refresh_ms = cba_srv_ttl_ntauth(conf) * 1000;
     apr_pool_cleanup_register(pchild, keeper, destroy, apr_pool_cleanup_null);
     return keeper;
 }
@@ -76,10 +87,102 @@ static int64_t next_refresh(const struct cba_ntauth_keeper *keeper, int64_t begu
            (int64_t)ap_random_pick(0, (apr_uint32_t)(keeper->refresh_ms / 10));
 }
 
-/* Reads it; the lock is held before and after, not meanwhile. */
-static void read_anew(struct cba_ntauth_keeper *keeper, struct cba_deadline deadline)
+/* --- what processes and gateways tell each other --- */
+
+static int64_t kept_seconds(const struct cba_ntauth_keeper *keeper)
 {
-    int64_t begun = cba_deadline_clock_ms();
+    return keeper->refresh_ms / 1000 * CBA_NTAUTH_KEEPER_TIMES;
+}
+
+/* Too much for a record stays with who read it. */
+static void share(const struct cba_ntauth_keeper *keeper, const struct cba_ntauth_set *set,
+                  int64_t issued)
+{
+    const struct cba_record_times times = {issued, issued + kept_seconds(keeper)};
+    size_t room = CBA_RECORD_MAX - CBA_RECORD_HEAD, count, len;
+    const struct cba_span *values = cba_ntauth_set_values(set, &count);
+    unsigned char *content = keeper->shared ? malloc(room) : NULL;
+
+    if (!content) {
+        return;
+    }
+    len = cba_record_put_ntauth(values, count, content, room);
+    if (len) {
+        cba_shared_put(keeper->shared, keeper->key, CBA_RECORD_NTAUTH, &times,
+                       cba_span_of(content, len));
+    }
+    free(content);
+}
+
+/* What another one has read after what is known here (seconds; 0: nothing is); with its times.
+ * NULL: nothing. An older record is nothing to speak of where somebody's asking took longer or the
+ * store was busy once; one that is older by more than that was brought back. */
+static struct cba_ntauth_set *recall(const struct cba_ntauth_keeper *keeper, int64_t known,
+                                     int64_t *read_ms, int64_t *issued)
+{
+    struct cba_span values[CBA_NTAUTH_MAX];
+    struct cba_ntauth_set *set = NULL;
+    struct cba_shared_record record;
+    int64_t age;
+    size_t count;
+
+    if (!cba_shared_get(keeper->shared, keeper->key, CBA_RECORD_NTAUTH, kept_seconds(keeper),
+                        known ? known - 2 * keeper->refresh_ms / 1000 : 0, &record)) {
+        return NULL;
+    }
+    if (!cba_record_take_ntauth(record.content, values, &count)) {
+        cba_shared_complain(keeper->shared, CBA_R_CACHE_FORMAT, NULL);
+    } else if (record.issued > known) {
+        set = cba_ntauth_set_create(values, count);
+        *issued = record.issued;
+        age = apr_time_sec(apr_time_now()) - record.issued;
+        *read_ms = cba_deadline_clock_ms() - (age > 0 ? age : 0) * 1000;
+    }
+    cba_shared_release(&record);
+    return set;
+}
+
+/* --- reading --- */
+
+/* The lock is held. What was there before, to be let go. */
+static struct cba_ntauth_set *take_over(struct cba_ntauth_keeper *keeper,
+                                        struct cba_ntauth_set *set, int64_t read_ms, int64_t issued)
+{
+    struct cba_ntauth_set *old = keeper->set;
+
+    keeper->set = set;
+    keeper->read_ms = read_ms;
+    keeper->issued = issued;
+    keeper->due_ms = next_refresh(keeper, read_ms);
+    return old;
+}
+
+/* Takes what another one has read; the lock is held before and after, not meanwhile. True: the
+ * directory need not be asked now. */
+static bool learn(struct cba_ntauth_keeper *keeper)
+{
+    int64_t known = keeper->issued, read_ms = 0, issued = 0;
+    struct cba_ntauth_set *set;
+    bool fresh;
+
+    pthread_mutex_unlock(&keeper->lock);
+    set = recall(keeper, known, &read_ms, &issued);
+    pthread_mutex_lock(&keeper->lock);
+    if (!set) {
+        return false;
+    }
+    cba_ntauth_set_unref(take_over(keeper, set, read_ms, issued));
+    fresh = keeper->due_ms > cba_deadline_clock_ms();
+    if (fresh) {
+        keeper->failure = CBA_R_OK; /* somebody was answered */
+    }
+    return fresh;
+}
+
+/* Asks the directory; as learn. */
+static void ask(struct cba_ntauth_keeper *keeper, struct cba_deadline deadline)
+{
+    int64_t begun = cba_deadline_clock_ms(), issued = apr_time_sec(apr_time_now());
     struct cba_ntauth_set *set = NULL, *old = NULL;
     struct cba_result result = {""};
     enum cba_reason reason;
@@ -90,30 +193,38 @@ static void read_anew(struct cba_ntauth_keeper *keeper, struct cba_deadline dead
     if (serves(keeper, begun)) {
         deadline = cba_deadline_within(deadline, cba_deadline_left_ms(deadline) / 2);
     }
-    keeper->reading = true;
     pthread_mutex_unlock(&keeper->lock);
     reason = cba_directory_ntauth(keeper->directory, deadline, &set, &result);
+    if (reason == CBA_R_OK) {
+        share(keeper, set, issued);
+    }
     pthread_mutex_lock(&keeper->lock);
     if (reason == CBA_R_OK) {
-        old = keeper->set;
-        keeper->set = set;
-        keeper->read_ms = begun;
-        keeper->due_ms = next_refresh(keeper, begun);
+        old = take_over(keeper, set, begun, issued);
     } else {
         keeper->due_ms = cba_deadline_clock_ms() + keeper->refresh_ms / 10;
         remark = keeper->set && keeper->failure == CBA_R_OK; /* once, not each time */
     }
     keeper->failure = reason;
     keeper->failure_result = result;
-    keeper->reading = false;
-    keeper->readings++;
-    pthread_cond_broadcast(&keeper->ended);
     pthread_mutex_unlock(&keeper->lock);
     cba_ntauth_set_unref(old);
     if (remark) {
         cba_report_server(keeper->server, CBA_R_DIR_NTAUTH_KEPT, &result);
     }
     pthread_mutex_lock(&keeper->lock);
+}
+
+/* Reads it; the lock is held before and after, not meanwhile. */
+static void read_anew(struct cba_ntauth_keeper *keeper, struct cba_deadline deadline)
+{
+    keeper->reading = true;
+    if (!learn(keeper)) {
+        ask(keeper, deadline);
+    }
+    keeper->reading = false;
+    keeper->readings++;
+    pthread_cond_broadcast(&keeper->ended);
 }
 
 /* Waits for the end of somebody else's reading; the lock is held before and after. False: the

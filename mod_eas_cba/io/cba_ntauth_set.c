@@ -9,8 +9,9 @@
 struct cba_ntauth_set {
     atomic_uint references;
     size_t count, useless;
+    struct cba_span *values; /* count and useless together */
     unsigned char identity[32];
-    struct cba_ntauth_ca ca[]; /* their DER follows them in the same block */
+    struct cba_ntauth_ca ca[]; /* the values and their bytes follow them in the same block */
 };
 
 /* Over (length, bytes) of each value, so that no two lists of values give the same input. */
@@ -39,18 +40,20 @@ struct cba_ntauth_set *cba_ntauth_set_create(const struct cba_span *values, size
     for (size_t i = 0; i < count; i++) {
         size += values[i].len;
     }
-    set = calloc(1, sizeof *set + count * sizeof set->ca[0] + size);
+    set = calloc(1, sizeof *set + count * (sizeof set->ca[0] + sizeof set->values[0]) + size);
     if (!set || !digest_values(values, count, set->identity)) {
         free(set);
         return NULL;
     }
     atomic_init(&set->references, 1);
-    bytes = (unsigned char *)&set->ca[count];
+    set->values = (struct cba_span *)&set->ca[count];
+    bytes = (unsigned char *)&set->values[count];
     for (size_t i = 0; i < count; i++) {
         if (values[i].len > 0) {
             memcpy(bytes, values[i].ptr, values[i].len);
         }
-        if (cba_ntauth_parse(cba_span_of(bytes, values[i].len), &set->ca[set->count])) {
+        set->values[i] = cba_span_of(bytes, values[i].len);
+        if (cba_ntauth_parse(set->values[i], &set->ca[set->count])) {
             set->count++;
         } else {
             set->useless++;
@@ -82,6 +85,12 @@ const struct cba_ntauth_ca *cba_ntauth_set_list(const struct cba_ntauth_set *set
 size_t cba_ntauth_set_useless(const struct cba_ntauth_set *set)
 {
     return set->useless;
+}
+
+const struct cba_span *cba_ntauth_set_values(const struct cba_ntauth_set *set, size_t *count)
+{
+    *count = set->count + set->useless;
+    return set->values;
 }
 
 struct cba_span cba_ntauth_set_identity(const struct cba_ntauth_set *set)

@@ -21,6 +21,8 @@ void cba_ntauth_set_unref(struct cba_ntauth_set *set); /* NULL is allowed */
 const struct cba_ntauth_ca *cba_ntauth_set_list(const struct cba_ntauth_set *set, size_t *count);
 /* Values that were left out. */
 size_t cba_ntauth_set_useless(const struct cba_ntauth_set *set);
+/* All values as they were given, as long as the set lives. */
+const struct cba_span *cba_ntauth_set_values(const struct cba_ntauth_set *set, size_t *count);
 /* SHA-256 of the values: sets with the same identity give the same answers. */
 struct cba_span cba_ntauth_set_identity(const struct cba_ntauth_set *set);
 

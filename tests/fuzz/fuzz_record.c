@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A record of the shared cache, opened: its head, and an answer as its content. What is understood
- * is written out again to the same bytes.
+ * A record of the shared cache, opened: its head, and an answer or the values of NTAuthCertificates
+ * as its content. What is understood is written out again to the same bytes.
  */
 #include "fuzz.h"
 
@@ -51,6 +51,29 @@ static void check_answer(struct cba_span content)
     check(len == content.len && memcmp(again, content.ptr, len) == 0);
 }
 
+static void check_ntauth(struct cba_span content)
+{
+    struct cba_span values[CBA_NTAUTH_MAX];
+    unsigned char *again;
+    size_t count;
+
+    if (!cba_record_take_ntauth(content, values, &count)) {
+        check(count == 0);
+        return;
+    }
+    check(count <= CBA_NTAUTH_MAX);
+    for (size_t i = 0; i < count; i++) {
+        check(values[i].ptr >= content.ptr &&
+              values[i].ptr + values[i].len <= content.ptr + content.len);
+    }
+    again = malloc(content.len);
+    check(again != NULL);
+    check(cba_record_put_ntauth(values, count, again, content.len) == content.len);
+    check(memcmp(again, content.ptr, content.len) == 0);
+    check(cba_record_put_ntauth(values, count, again, content.len - 1) == 0);
+    free(again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct cba_span record = cba_span_of(data, size);
@@ -59,6 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int64_t until;
 
     check_answer(record);
+    check_ntauth(record);
     if (cba_record_take_head(&record, CBA_RECORD_ANSWER, &times)) {
         check(record.len == size - CBA_RECORD_HEAD);
         cba_record_put_head(CBA_RECORD_ANSWER, &times, head);
@@ -67,6 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             check(until > NOW && until <= NOW + 300 + CBA_RECORD_SKEW);
         }
         check_answer(record);
+        check_ntauth(record);
     }
     return 0;
 }

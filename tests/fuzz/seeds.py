@@ -139,7 +139,7 @@ SEEDS = {
     "pac": {name: (VECTORS / "pac" / (name + ".bin")).read_bytes()
             for name in ("logon", "logon-no-text", "logon-protected-extra", "upn", "upn-plain")},
     "record": {kind + name: head + (VECTORS / "record" / (name + ".bin")).read_bytes()
-               for name in ("nobody", "account", "two")
+               for name in ("nobody", "account", "two", "ntauth-none", "ntauth")
                for kind, head in (("", b""), ("record-", RECORD_HEAD))},
 }
 

@@ -162,6 +162,71 @@ static void test_not_an_answer(void **state)
     assert_taken(exact_bytes(out, len), &answer);
 }
 
+static void read_values(const char *name, const struct cba_span *expected, size_t expected_count)
+{
+    struct cba_span values[CBA_NTAUTH_MAX];
+    unsigned char out[64], *data;
+    char path[256];
+    size_t len, count;
+
+    (void)snprintf(path, sizeof path, "vectors/record/%s.bin", name);
+    data = unit_file_read(path, &len);
+    assert_true(cba_record_take_ntauth(exact_bytes(data, len), values, &count));
+    assert_int_equal(count, expected_count);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(values[i].len, expected[i].len);
+        assert_true(!values[i].len || !memcmp(values[i].ptr, expected[i].ptr, values[i].len));
+    }
+    assert_int_equal(cba_record_put_ntauth(expected, expected_count, out, sizeof out), len);
+    assert_memory_equal(out, data, len);
+    assert_int_equal(cba_record_put_ntauth(expected, expected_count, out, len), len);
+    for (size_t room = 0; room < len; room++) {
+        assert_int_equal(cba_record_put_ntauth(expected, expected_count, out, room), 0);
+    }
+    for (size_t cut = 0; cut < len; cut++) {
+        assert_false(cba_record_take_ntauth(exact_bytes(data, cut), values, &count));
+        assert_int_equal(count, 0);
+    }
+    free(data);
+}
+
+static void test_ntauth(void **state)
+{
+    const struct cba_span values[] = {cba_span_of((const unsigned char *)"", 1),
+                                      cba_span_of(NULL, 0), cba_span_str("0\3\2\1\5")};
+
+    (void)state;
+    read_values("ntauth-none", NULL, 0);
+    read_values("ntauth", values, COUNT(values));
+}
+
+static void test_not_ntauth(void **state)
+{
+    static const unsigned char longer[] = {0, 1, 0, 0, 0, 1, 'x', 'y'},
+                               beyond[] = {0, 1, 0xff, 0xff, 0xff, 0xff, 'x'};
+    struct cba_span values[CBA_NTAUTH_MAX + 1];
+    unsigned char out[2 + 4 * (CBA_NTAUTH_MAX + 1)] = {0};
+    size_t count;
+
+    (void)state;
+    assert_false(cba_record_take_ntauth(exact_bytes(longer, sizeof longer), values, &count));
+    assert_false(cba_record_take_ntauth(exact_bytes(beyond, sizeof beyond), values, &count));
+    assert_false(cba_record_take_ntauth(cba_span_of(NULL, 0), values, &count));
+
+    /* As many as there may be, all of them empty, and one more. */
+    for (size_t i = 0; i <= CBA_NTAUTH_MAX; i++) {
+        values[i] = cba_span_of(NULL, 0);
+    }
+    assert_int_equal(cba_record_put_ntauth(values, CBA_NTAUTH_MAX, out, sizeof out),
+                     sizeof out - 4);
+    assert_true(cba_record_take_ntauth(exact_bytes(out, sizeof out - 4), values, &count));
+    assert_int_equal(count, CBA_NTAUTH_MAX);
+    assert_int_equal(cba_record_put_ntauth(values, CBA_NTAUTH_MAX + 1, out, sizeof out), 0);
+    out[1]++;
+    assert_false(cba_record_take_ntauth(exact_bytes(out, sizeof out), values, &count));
+    assert_int_equal(count, 0);
+}
+
 static void test_head(void **state)
 {
     const struct cba_record_times times = {NOW, NOW + 0x0102030405};
@@ -278,6 +343,7 @@ int main(void)
         cmocka_unit_test(test_answers),       cmocka_unit_test(test_longest),
         cmocka_unit_test(test_not_an_answer), cmocka_unit_test(test_head),
         cmocka_unit_test(test_not_a_head),    cmocka_unit_test(test_age),
+        cmocka_unit_test(test_ntauth),        cmocka_unit_test(test_not_ntauth),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -740,12 +740,20 @@ def record_account(altsec, upn="alice@contoso.com", expires=2 ** 63 - 1, compute
             + struct.pack(">Iqq??I", 0x00010200, expires, 1709208000, computer, True, altsec))
 
 
+def record_values(*values):
+    return struct.pack(">H", len(values)) + b"".join(
+        struct.pack(">I", len(value)) + value for value in values)
+
+
 def records():
-    """Contents of records of the shared cache: number of accounts, are there more, the accounts."""
+    """Contents of records of the shared cache: number of accounts, are there more, the accounts; and
+    values of NTAuthCertificates."""
     files = {
         "nobody": b"\0\0",
         "account": b"\1\0" + record_account(2),
         "two": b"\2\1" + record_account(2) + record_account(4, "", -1, False),
+        "ntauth-none": record_values(),
+        "ntauth": record_values(b"\0", b"", b"0\3\2\1\5"),
     }
     for name, content in files.items():
         (HERE / "record" / (name + ".bin")).write_bytes(content)
