@@ -70,6 +70,7 @@ struct cba_ntauth_keeper *cba_ntauth_keeper_create(apr_pool_t *pchild, const ser
     keeper->shared = conf->shared;
     keeper->directory = directory;
     keeper->refresh_ms = cba_srv_ttl_ntauth(conf) * 1000;
+    keeper->failure = CBA_R_OK;
     apr_pool_cleanup_register(pchild, keeper, destroy, apr_pool_cleanup_null);
     return keeper;
 }

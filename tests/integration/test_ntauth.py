@@ -6,6 +6,7 @@ trusts as well.
 """
 import concurrent.futures
 import os
+import time
 
 import pytest
 
@@ -13,6 +14,8 @@ from lab.directory import NTAUTH
 from lab.process import wait_until
 from shared import bare, place
 from test_outage import DIRECTORY_DOWN
+from test_shared import (ONE, flipped, key_file, new_process, redis, running,  # noqa: F401
+                         with_redis)
 
 ALICE = (200, "alice@CONTOSO.TEST")
 SOON = "EASCertAuthCacheTTL ntauth=1"
@@ -165,6 +168,96 @@ def test_ca_that_is_not_valid_now(bench, gateway, phone, ntauth, expect):
     wait_until(lambda: seen(phone("alice", server).options()) == ALICE, "the renewed CA is known")
 
 
+# ---- what one process knows, the others know ------------------------------------------------------
+
+def test_new_process_asks_nothing(bench, gateway, phone, ntauth):
+    """What another one has read serves its time, and no longer than it would have there."""
+    server = gateway(processes=1)
+    assert seen(phone("alice", server).options()) == ALICE
+    ntauth()
+    mark = bench.directory.mark()
+    new_process(server)
+    for name in ("alice", "bob"):
+        assert phone(name, server).options().status == 200
+    wait_until(lambda: searched(bench, mark, "bob"), "the search for bob")
+    assert readings(bench, mark) == 0
+
+
+def test_change_is_seen_by_a_new_process_in_time(bench, gateway, phone, ntauth, expect):
+    expect("EAS0114")
+    server = gateway(processes=1, vhost="EASCertAuthCacheTTL ntauth=3")
+    alice = phone("alice", server)
+    assert seen(alice.options()) == ALICE
+    begin = time.monotonic()
+    ntauth(bench.servers)
+    new_process(server)
+    assert seen(alice.options()) == ALICE
+    wait_until(lambda: alice.options().status == 403, "the CA is gone", 20)
+    # A machine may be busy; that the time did not begin anew is what is claimed.
+    assert time.monotonic() - begin < 3 + 2
+
+
+def test_nothing_is_known_without_a_shared_cache(gateway, directory, phone, expect):
+    """Nobody is let in who cannot be judged."""
+    expect.maybe(*DIRECTORY_DOWN)
+    server = gateway(processes=1, vhost=["EASCertAuthRetryAfter 7", "EASCertAuthCache none"])
+    alice = phone("alice", server)
+    assert seen(alice.options()) == ALICE
+    directory.stop()
+    assert seen(alice.options()) == ALICE
+    new_process(server)
+    assert unavailable(alice.options())
+
+
+def of_ntauth(redis, before):
+    """The record of NTAuth, when nothing else has come into the Redis since."""
+    (key, value), = [one for one in redis.records().items() if one[0] not in before]
+    return key, value
+
+
+def test_tampered_record(bench, gateway, phone, redis, key_file, expect):
+    """A miss with its number, and the directory is asked; another record in its place as well."""
+    expect("EAS0803", "EAS0804")
+    server = gateway(**with_redis(redis, key_file(ONE), location=(),
+                                  after=place("/off", "EASCertAuthNTAuth Off")))
+    alice = phone("alice", server)
+    assert seen(alice.options(path="/off")) == ALICE
+    others = redis.records()
+    assert len(others) == 2
+    assert seen(alice.options()) == ALICE
+    key, value = of_ntauth(redis, others)
+    for wrong, number in ((flipped(40)(value), "EAS0803"), (b"hello", "EAS0804"),
+                          *((other, "EAS0803") for other in others.values())):
+        redis.put({key: wrong})
+        server.mark()
+        mark = bench.directory.mark()
+        new_process(server)
+        assert seen(alice.options()) == ALICE
+        assert set(server.numbers()) == {number}
+        wait_until(lambda m=mark: readings(bench, m) == 1, "the directory is asked")
+    mark = bench.directory.mark()
+    new_process(server)
+    assert seen(alice.options()) == ALICE and readings(bench, mark) == 0
+
+
+def test_record_that_was_brought_back(gateway, phone, redis, key_file, expect):
+    """The record of before a change, which would still serve, does not undo the change."""
+    expect("EAS0806")
+    server = gateway(**with_redis(redis, key_file(ONE), "EASCertAuthCacheTTL ntauth=1",
+                                  location=()))
+    alice = phone("alice", server)
+    assert seen(alice.options()) == ALICE
+    old, end = redis.records(), time.monotonic() + 4
+    wait_until(lambda: alice.options().status == 200 and time.monotonic() > end, "four seconds", 20)
+    key, = [key for key, value in redis.records().items() if old[key] != value]
+
+    def refused():
+        redis.put({key: old[key]})
+        assert seen(alice.options()) == ALICE
+        return "EAS0806" in server.numbers()
+    wait_until(refused, "the old record is seen")
+
+
 # ---- changes ---------------------------------------------------------------------------------------
 
 def test_removed_and_added(bench, gateway, phone, ntauth, expect):
@@ -231,14 +324,17 @@ def test_directory_down_at_start(gateway, directory, phone, expect):
     wait_until(lambda: seen(phone("alice", server).options()) == ALICE, "the gateway recovers", 20)
 
 
-def test_directory_down_later(gateway, directory, phone, expect):
-    """What was read before serves on, said once; but not for ever."""
+@pytest.mark.parametrize("reloads", [False, True])
+def test_directory_down_later(gateway, directory, phone, expect, reloads):
+    """What was read before serves on, said once by each process; but not for ever."""
     expect("EAS0411", "EAS0410")
     expect.maybe(*DIRECTORY_DOWN)
     server = gateway(processes=1, vhost=[SOON, "EASCertAuthRetryAfter 7"])
     alice = phone("alice", server)
     assert seen(alice.options()) == ALICE
     directory.stop()
+    if reloads:
+        new_process(server)
 
     def kept():
         assert seen(alice.options()) == ALICE

@@ -171,3 +171,20 @@ def test_simple_bind_over_tls(gateway, bench, phone, account, secret, scheme):
             reader.dn, secret("password", password.encode() + b"\n")),
         "EASCertAuthLDAPCA %s" % bench.servers.bundle])
     assert seen(phone("alice").folder_sync()) == ALICE
+
+
+@pytest.mark.parametrize("scheme, password, bundle, number", [
+    ("ldap", "right", "clients", "EAS0404"), ("ldaps", "right", "clients", "EAS0404"),
+    ("ldap", "wrong", "servers", "EAS0403"), ("ldaps", "wrong", "servers", "EAS0403")])
+def test_bind_that_fails(gateway, bench, phone, account, secret, expect, scheme, password, bundle,
+                         number):
+    """The wrong CA, the wrong password; an old key is test_keytab_that_is_stale."""
+    expect(number)
+    reader = account("reader", password="P4ssw0rd.right")
+    one = gateway(directory="%s://dc1.contoso.test" % scheme, processes=1, vhost=[
+        'EASCertAuthLDAPBind simple "%s" file:%s' % (
+            reader.dn, secret("password", b"P4ssw0rd.%s\n" % password.encode())),
+        "EASCertAuthLDAPCA %s" % getattr(bench, bundle).own.certificate,
+        "EASCertAuthRetryAfter 7"])
+    assert unavailable(phone("alice").folder_sync())
+    assert set(one.numbers()) == {number}

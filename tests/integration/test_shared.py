@@ -232,25 +232,38 @@ def test_other_answers_of_the_directory_are_not_shared(gateway, phone, redis, ke
     assert len(asked(directory, mark)[0]) == 1
 
 
-@pytest.mark.parametrize("shared", [True, False], ids=["redis", "shmcb"])
-def test_disabled_account_is_out_in_time(gateway, account, bench, redis, key_file, expect, shared):
-    """Also where the ticket is cached, and the facts came from another gateway."""
-    expect("EAS0501")
-    lines = ["EASCertAuthCacheTTL account=3"]
-    knobs = (with_redis(redis, key_file(ONE), *lines) if shared
-             else {"vhost": lines, "location": QUIET, "processes": 1})
-    one = gateway(**knobs)
+CHANGES = {
+    "disabled": ("EAS0501", lambda directory, user, group: directory.disable(user.name)),
+    "expired": ("EAS0502", lambda directory, user, group: directory.expire(user.name)),
+    "left": ("EAS0511", lambda directory, user, group: directory.modify(group, member=[])),
+}
+
+
+@pytest.mark.parametrize("shared, change", [("redis", "disabled"), ("shmcb", "expired"),
+                                            ("redis", "left")])
+def test_changed_account_is_out_in_time(request, gateway, account, bench, redis, key_file, expect,
+                                        shared, change):
+    """Also where the ticket is cached, and the facts came from another process or gateway."""
+    number, change = CHANGES[change]
+    expect(number)
     user = account()
+    group = bench.directory.add_group("Out in time", [user.name])
+    request.addfinalizer(lambda: bench.directory.delete(group))
+    lines = ["EASCertAuthCacheTTL account=3"]
+    places = [QUIET, *(['Require eas-group "%s"' % group] if number == "EAS0511" else [])]
+    knobs = (with_redis(redis, key_file(ONE), *lines) if shared == "redis"
+             else {"vhost": lines, "processes": 1})
+    knobs["location"] = places
+    one = gateway(**knobs)
     card = bench.certificate(user)
     assert source(one, bench.phone(card)) == "kdc"
-    if shared:
-        two = gateway(**with_redis(redis, key_file(ONE), *lines,
-                                   address=namespace.address("mail2")))
+    if shared == "redis":
+        two = gateway(**{**knobs, "address": namespace.address("mail2")})
     else:
         new_process(one)
         two = one
     assert source(two, bench.phone(card, gateway=two)) == "shared"
-    bench.directory.disable(user.name)
+    change(bench.directory, user, group)
     begin = time.monotonic()
     wait_until(lambda: bench.phone(card, gateway=two).folder_sync().status == 403,
                "the account is out", 20)
@@ -278,7 +291,7 @@ def test_example(gateway, phone, redis, key_file):
     gateway(config=text, modules=["socache_redis"])
     answer = phone("alice").folder_sync()
     assert (answer.status, answer.user) == (200, "alice@CONTOSO.TEST")
-    assert len(redis.records()) == 2
+    assert len(redis.records()) == 3    # facts, a ticket, NTAuthCertificates
 
 
 # ---- what others do to the records ---------------------------------------------------------------
