@@ -24,6 +24,7 @@ struct cba_ntauth_keeper {
     int64_t read_ms;            /* when it was asked for; monotonic, as all times with _ms */
     int64_t issued;             /* the same by the clock of who asked, as in the record */
     int64_t due_ms;             /* when to ask again */
+    int64_t look_ms;            /* when to look again what others know */
     bool reading;
     unsigned readings;       /* that ended */
     enum cba_reason failure; /* of the last one; OK: it did not fail */
@@ -115,11 +116,12 @@ static void share(const struct cba_ntauth_keeper *keeper, const struct cba_ntaut
     free(content);
 }
 
-/* What another one has read after what is known here (seconds; 0: nothing is); with its times.
- * NULL: nothing. An older record is nothing to speak of where somebody's asking took longer or the
- * store was busy once; one that is older by more than that was brought back. */
+/* What another one has read after what is known here (seconds; 0: nothing is), with its times; NULL:
+ * nothing. *there: there is a record that serves. An older one is nothing to speak of where
+ * somebody's asking took longer or the store was busy once; one that is older by more than that was
+ * brought back. */
 static struct cba_ntauth_set *recall(const struct cba_ntauth_keeper *keeper, int64_t known,
-                                     int64_t *read_ms, int64_t *issued)
+                                     int64_t *read_ms, int64_t *issued, bool *there)
 {
     struct cba_span values[CBA_NTAUTH_MAX];
     struct cba_ntauth_set *set = NULL;
@@ -127,12 +129,14 @@ static struct cba_ntauth_set *recall(const struct cba_ntauth_keeper *keeper, int
     int64_t age;
     size_t count;
 
-    if (!cba_shared_get(keeper->shared, keeper->key, CBA_RECORD_NTAUTH, kept_seconds(keeper),
-                        known ? known - 2 * keeper->refresh_ms / 1000 : 0, &record)) {
+    *there = cba_shared_get(keeper->shared, keeper->key, CBA_RECORD_NTAUTH, kept_seconds(keeper),
+                            known ? known - 2 * keeper->refresh_ms / 1000 : 0, &record);
+    if (!*there) {
         return NULL;
     }
     if (!cba_record_take_ntauth(record.content, values, &count)) {
         cba_shared_complain(keeper->shared, CBA_R_CACHE_FORMAT, NULL);
+        *there = false;
     } else if (record.issued > known) {
         set = cba_ntauth_set_create(values, count);
         *issued = record.issued;
@@ -158,23 +162,29 @@ static struct cba_ntauth_set *take_over(struct cba_ntauth_keeper *keeper,
     return old;
 }
 
-/* Takes what another one has read; the lock is held before and after, not meanwhile. True: the
- * directory need not be asked now. */
+/* Looks what another one has read, and takes it; the lock is held before and after, not meanwhile.
+ * What all others need as well is put back where the store has lost it: memory that is full throws
+ * out what is oldest, not what is used least. True: the directory need not be asked now. */
 static bool learn(struct cba_ntauth_keeper *keeper)
 {
+    struct cba_ntauth_set *own = keeper->set ? cba_ntauth_set_ref(keeper->set) : NULL, *set;
     int64_t known = keeper->issued, read_ms = 0, issued = 0;
-    struct cba_ntauth_set *set;
-    bool fresh;
+    int64_t now = cba_deadline_clock_ms();
+    bool fresh, there;
 
+    keeper->look_ms = now + keeper->refresh_ms / 10;
     pthread_mutex_unlock(&keeper->lock);
-    set = recall(keeper, known, &read_ms, &issued);
-    pthread_mutex_lock(&keeper->lock);
-    if (!set) {
-        return false;
+    set = recall(keeper, known, &read_ms, &issued, &there);
+    if (!there && own) {
+        share(keeper, own, known);
     }
-    cba_ntauth_set_unref(take_over(keeper, set, read_ms, issued));
-    fresh = keeper->due_ms > cba_deadline_clock_ms();
-    if (fresh) {
+    pthread_mutex_lock(&keeper->lock);
+    cba_ntauth_set_unref(own);
+    if (set) {
+        cba_ntauth_set_unref(take_over(keeper, set, read_ms, issued));
+    }
+    fresh = serves(keeper, now) && keeper->due_ms > now;
+    if (set && fresh) {
         keeper->failure = CBA_R_OK; /* somebody was answered */
     }
     return fresh;
@@ -265,7 +275,8 @@ enum cba_reason cba_ntauth_keeper_get(struct cba_ntauth_keeper *keeper,
 
     *out = NULL;
     pthread_mutex_lock(&keeper->lock);
-    if (!keeper->reading && (!serves(keeper, now) || now >= keeper->due_ms)) {
+    if (!keeper->reading &&
+        (!serves(keeper, now) || now >= keeper->due_ms || now >= keeper->look_ms)) {
         read_anew(keeper, deadline);
     } else if (keeper->reading && !serves(keeper, now)) {
         heard = await_reading(keeper, deadline);

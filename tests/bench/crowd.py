@@ -18,6 +18,7 @@ class Crowd:
         self.bench = bench
         database = bench.directory
         self.accounts = [database.add_user("%s%d" % (prefix, number)) for number in range(count)]
+        bench.certificate()     # makes the key that all of them share
         workers = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
         self.phones = list(workers.map(
             lambda account: bench.certificate(account, subject=account.name), self.accounts))

@@ -240,6 +240,19 @@ def test_tampered_record(bench, gateway, phone, redis, key_file, expect):
     assert seen(alice.options()) == ALICE and readings(bench, mark) == 0
 
 
+def test_record_that_was_lost_is_put_back(gateway, phone, redis, key_file):
+    """Full memory throws out what is oldest; new processes need it all the same."""
+    server = gateway(**with_redis(redis, key_file(ONE), "EASCertAuthCacheTTL ntauth=20",
+                                  location=()))
+    alice = phone("alice", server)
+    assert seen(alice.options()) == ALICE
+    before = redis.records()
+    redis.flush()
+    wait_until(lambda: seen(alice.options()) == ALICE and redis.records(), "it is back", 10)
+    key, _ = of_ntauth(redis, {})
+    assert key in before
+
+
 def test_record_that_was_brought_back(gateway, phone, redis, key_file, expect):
     """The record of before a change, which would still serve, does not undo the change."""
     expect("EAS0806")
