@@ -14,6 +14,7 @@
 #include "cba_conf_check.h"
 #include "cba_gate.h"
 #include "cba_gateway.h"
+#include "cba_peer.h"
 #include "cba_proxy.h"
 #include "cba_report.h"
 #include "cba_spool.h"
@@ -24,6 +25,7 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     (void)ptemp;
     /* Without mod_proxy nothing is proxied; check_config says so where a Location is protected. */
     cba_mod_proxy_attach(pconf, cba_proxy_scheme_handler);
+    cba_peer_prepare(pconf);
     return OK;
 }
 
@@ -98,6 +100,7 @@ static void register_hooks(apr_pool_t *pool)
     /* Before mod_proxy's handler: the body is read before a back-end connection is taken. */
     ap_hook_handler(cba_proxy_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
 
+    cba_peer_register();
     cba_answer_register();
     cba_spool_register();
     cba_proxy_register();

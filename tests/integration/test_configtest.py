@@ -373,6 +373,22 @@ def test_missing(site, left_out, number, names, todo):
     check(site, Said(number, "<VirtualHost *:443>", names, todo))
 
 
+def test_sessions_that_outlive_a_reload(site):
+    put(site, "ticket.key", 0o600, "x" * 48)
+    key = "SSLSessionTicketKeyFile {folder}/ticket.key"
+    said = Said("EAS0058", key, key + " in <VirtualHost", "SSLSessionCache shmcb")
+    site.vhost.append(key)
+    check(site, said)
+    site.vhost.append("SSLSessionTickets off")
+    assert site.configtest() == (0, "Syntax OK\n")
+    cache = "SSLSessionCache dbm:{folder}/sessions"
+    site.main = [site.load("socache_dbm").rstrip(), cache]
+    check(site, Said("EAS0058", cache, cache + " in the main server", "SSLSessionCache shmcb"))
+    for kind in ("none", "nonenotnull", "shmcb:{folder}/x(512000)"):
+        site.main = ["SSLSessionCache " + kind]
+        assert site.configtest() == (0, "Syntax OK\n")
+
+
 @pytest.mark.parametrize("number, name", [("EAS0019", "proxy_http"), ("EAS0043", "reqtimeout")])
 def test_module_not_loaded(site, number, name):
     site.without = (name,)
