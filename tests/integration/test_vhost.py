@@ -8,8 +8,8 @@ import ssl
 
 import pytest
 
-from lab import namespace
-from lab.phone import PATH, Answer, Connection
+from lab import h2, namespace
+from lab.phone import PATH, Answer, Connection, whole
 from shared import (  # noqa: F401
     BACKEND, Untouched, bare, cards, logged, phone, place, refused, resting, settled, site,
     standing, untouched)
@@ -61,7 +61,7 @@ def facts(bench):
         revoked = bench.certificate("alice")
         partner = bench.pki.authority("Partner CA")
         foreign = bench.certificate("alice", ca=partner)
-        server = bench.servers.issue(HOST, dns=[HOST, LAX],
+        server = bench.servers.issue(HOST, dns=[HOST, LAX, OTHER],
                                      eku=("serverAuth",), key="server")
         crl = bench.clients.crl([revoked])
         both = bench.folder + "/both.pem"
@@ -76,9 +76,9 @@ def facts(bench):
 def hosts(bench, facts, request):
     """The strict host has the gateway's rules; the lax one comes first and checks no revocation."""
     policy = [INSECURE] if request.param == "insecure" else ["# mod_ssl's own rule"]
-    made = resting(bench, port=8443, crl=facts.crl, certificate=facts.server.chain,
+    made = resting(bench, port=8443, crl=facts.crl, modules=["http2"], certificate=facts.server.chain,
                    key=facts.server.key, location="EASCertAuthNTAuth Off",
-                   server=policy + vhost(LAX, facts.server, bench.clients.bundle)
+                   server=policy + ["Protocols h2 http/1.1"] + vhost(LAX, facts.server, bench.clients.bundle)
                    + vhost(OTHER, facts.server, facts.both))
     yield made
     bench.forget(made)
@@ -93,7 +93,7 @@ SNI = {"lax": LAX, "none": None, "partner": OTHER, "unknown": "nobody.contoso.te
     ("revoked", "lax"), ("revoked", "none"), ("revoked", "unknown"), ("foreign", "partner")])
 def test_handshake_for_another_host(hosts, facts, phone, untouched, expect, certificate, sni, tls):
     """The lax host asks for no CRL, the partner's trusts one CA more; Host names the strict one."""
-    if hosts.server[0] == INSECURE:
+    if INSECURE in hosts.server:
         expect("EAS0231")
     one = phone(getattr(facts, certificate), hosts)
     hosts.mark()
@@ -101,6 +101,21 @@ def test_handshake_for_another_host(hosts, facts, phone, untouched, expect, cert
         answer = line.ask(HOST)
         assert answer.status == 421, answer
         bare(answer)
+    untouched.check()
+    assert set(hosts.numbers()) == expect.required
+
+
+@pytest.mark.parametrize("certificate,sni", [("revoked", "lax"), ("foreign", "partner")])
+def test_stream_for_another_host(bench, hosts, facts, untouched, expect, certificate, sni):
+    """HTTP/2 lets a client use one connection for all names of a certificate (RFC 9113 9.1.1)."""
+    if INSECURE in hosts.server:
+        expect("EAS0231")
+    hosts.mark()
+    one = bench.phone(getattr(facts, certificate), hosts, host=SNI[sni])
+    with h2.Connection(one) as connection:
+        for host, status in ((SNI[sni], 404), (HOST, 421)):
+            assert connection.ask([(":method", "POST"), (":scheme", "https"), (":path", whole("POST", PATH)),
+                                   (":authority", host)]).status == status
     untouched.check()
     assert set(hosts.numbers()) == expect.required
 

@@ -6,6 +6,7 @@ an answer only :status is understood; who answered is told by the body.
 """
 import collections
 import dataclasses
+import socket
 import ssl
 import struct
 
@@ -15,6 +16,9 @@ END_STREAM, END_HEADERS, PADDED, PRIORITY, ACK = 1, 4, 8, 0x20, 1
 #: RFC 7541 appendix A, entries 8 to 14.
 STATUS = {8: "200", 9: "204", 10: "206", 11: "304", 12: "400", 13: "404", 14: "500"}
 STATIC = 61
+#: RFC 7541 appendix B, the digits alone.
+DIGITS = {"00000": "0", "00001": "1", "00010": "2", "011001": "3", "011010": "4", "011011": "5",
+          "011100": "6", "011101": "7", "011110": "8", "011111": "9"}
 
 
 @dataclasses.dataclass
@@ -53,6 +57,17 @@ def block(fields):
     return out
 
 
+def _digits(raw):
+    """A Huffman-coded number; None for any other text."""
+    bits, found = "".join("{:08b}".format(byte) for byte in raw), ""
+    while len(bits) >= 5:
+        size = next((size for size in (5, 6) if bits[:size] in DIGITS), None)
+        if size is None:
+            break
+        found, bits = found + DIGITS[bits[:size]], bits[size:]
+    return found if found and set(bits) <= {"1"} and len(bits) < 8 else None
+
+
 class _Reader:
     """Reads the server's header blocks as far as :status: names and values stay coded."""
 
@@ -85,7 +100,8 @@ class _Reader:
         coded = self._data[self._at] & 128
         size = self._int(7)
         self._at += size
-        return None if coded else self._data[self._at - size:self._at].decode("latin-1")
+        raw = self._data[self._at - size:self._at]
+        return _digits(raw) if coded else raw.decode("latin-1")
 
     def _field(self):
         first = self._data[self._at]
@@ -114,7 +130,6 @@ class Connection:
         context.set_alpn_protocols(["h2"])
         if phone.certificate is not None:
             context.load_cert_chain(phone.certificate.chain, phone.certificate.key)
-        import socket
         raw = socket.create_connection((phone.address, phone.port), timeout)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = context.wrap_socket(raw, server_hostname=phone.host)
@@ -137,9 +152,14 @@ class Connection:
         """Sends bytes as they are."""
         self.socket.sendall(content)
 
+    def number(self):
+        """The number of a new stream."""
+        self._next += 2
+        return self._next - 2
+
     def open(self, fields, body=None, trailers=None):
         """Sends a request; returns the number of its stream."""
-        stream, self._next = self._next, self._next + 2
+        stream = self.number()
         self.send(self.request(stream, fields, body, trailers))
         return stream
 
