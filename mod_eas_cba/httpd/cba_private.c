@@ -3,15 +3,16 @@
 
 #include <apr_strings.h>
 
+#include "cba_parking.h"
+
 #define PER_CLIENT_MAX 8 /* back ends that one client connection may keep open at a time */
 
 struct cba_private {
     struct client *client; /* NULL: for one request only */
     struct cba_private *next;
-    apr_pool_t *pool;           /* everything below lives and ends with it */
-    const proxy_worker *worker; /* the original: lives as long as this generation of httpd */
-    const server_rec *server;
-    const char *spn;
+    apr_pool_t *pool; /* everything below lives and ends with it; nobody's child: it outlives the
+                         client connection */
+    struct cba_berth berth; /* the worker is the original, of this generation of httpd */
     bool busy;
     proxy_worker copy;
     proxy_conn_pool cp;
@@ -24,8 +25,30 @@ struct client {
     unsigned count;
 };
 
-static void drop(struct client *client, struct cba_private *connection)
+static void end(void *connection)
 {
+    apr_pool_destroy(((struct cba_private *)connection)->pool);
+}
+
+void cba_private_child_init(apr_pool_t *pchild)
+{
+    cba_parking_child_init(pchild, end);
+}
+
+/* It belongs to no client connection any more; whoever the next one is, it must be the same account.
+ */
+static void retire(struct cba_private *connection)
+{
+    connection->client = NULL;
+    connection->next = NULL;
+    if (!cba_parking_put(&connection->berth, connection)) {
+        end(connection);
+    }
+}
+
+static void detach(struct cba_private *connection)
+{
+    struct client *client = connection->client;
     struct cba_private **at = &client->first;
 
     while (*at != connection) {
@@ -33,10 +56,9 @@ static void drop(struct client *client, struct cba_private *connection)
     }
     *at = connection->next;
     client->count--;
-    apr_pool_destroy(connection->pool);
 }
 
-static void drop_idle(struct client *client)
+static void retire_idle(struct client *client)
 {
     struct cba_private *connection = client->first;
 
@@ -44,10 +66,26 @@ static void drop_idle(struct client *client)
         struct cba_private *next = connection->next;
 
         if (!connection->busy) {
-            drop(client, connection);
+            detach(connection);
+            retire(connection);
         }
         connection = next;
     }
+}
+
+/* The phone has gone. What is still in use then was left so by a request that did not end. */
+static apr_status_t end_client(void *data)
+{
+    struct client *client = data;
+
+    retire_idle(client);
+    while (client->first) {
+        struct cba_private *connection = client->first;
+
+        detach(connection);
+        end(connection);
+    }
+    return APR_SUCCESS;
 }
 
 static struct client *client_of(request_rec *r)
@@ -61,26 +99,25 @@ static struct client *client_of(request_rec *r)
     client = ap_get_module_config(c->conn_config, &eas_cba_module);
     if (!client) {
         client = apr_pcalloc(c->pool, sizeof *client);
+        apr_pool_cleanup_register(c->pool, client, end_client, apr_pool_cleanup_null);
         ap_set_module_config(c->conn_config, &eas_cba_module, client);
     }
     return client;
 }
 
-static struct cba_private *create(apr_pool_t *parent, const server_rec *server,
-                                  proxy_worker *worker, const char *spn)
+static struct cba_private *create(const struct cba_berth *berth, proxy_worker *worker)
 {
     apr_pool_t *pool;
     struct cba_private *connection;
 
-    if (apr_pool_create(&pool, parent) != APR_SUCCESS) {
+    if (apr_pool_create_unmanaged(&pool) != APR_SUCCESS) {
         return NULL;
     }
     apr_pool_tag(pool, "eas_cba_private");
     connection = apr_pcalloc(pool, sizeof *connection);
     connection->pool = pool;
-    connection->worker = worker;
-    connection->server = server;
-    connection->spn = apr_pstrdup(pool, spn);
+    connection->berth = *berth;
+    connection->berth.spn = apr_pstrdup(pool, berth->spn);
 
     /* Without a reslist (res) mod_proxy takes the one connection in cp->conn, or makes one in
      * cp->pool. Addresses are counted by reference and must outlive the connections that use them:
@@ -102,55 +139,65 @@ static struct cba_private *create(apr_pool_t *parent, const server_rec *server,
         apr_pool_destroy(pool);
         return NULL;
     }
-    connection->busy = true;
     return connection;
 }
 
-static struct cba_private *find(struct client *client, request_rec *r, const proxy_worker *worker,
-                                const char *spn)
+static struct cba_private *find(struct client *client, const struct cba_berth *berth)
 {
     struct cba_private *connection;
 
     for (connection = client->first; connection; connection = connection->next) {
-        if (!connection->busy && connection->worker == worker && connection->server == r->server &&
-            !strcmp(connection->spn, spn)) {
+        if (!connection->busy && connection->berth.worker == berth->worker &&
+            connection->berth.server == berth->server &&
+            !strcmp(connection->berth.spn, berth->spn)) {
             return connection;
         }
     }
     return NULL;
 }
 
-struct cba_private *cba_private_take(request_rec *r, const struct cba_account *account,
-                                     proxy_worker *worker, const char *spn)
+/* Makes the client connection, if it can be, one of this account. False: a request under another
+ * identity runs around this one; stay apart from it. */
+static bool becomes(struct client *client, const struct cba_sid *owner)
 {
+    if (!cba_sid_equal(&client->owner, owner)) {
+        retire_idle(client);
+        if (client->count) {
+            return false;
+        }
+        client->owner = *owner;
+    }
+    return true;
+}
+
+struct cba_private *cba_private_take(request_rec *r, const struct cba_account *account,
+                                     proxy_worker *worker, const char *spn, bool fresh)
+{
+    const struct cba_berth berth = {account->sid, worker, r->server, spn};
     struct client *client = client_of(r);
     struct cba_private *connection;
 
-    if (!client) {
-        return create(r->pool, r->server, worker, spn);
+    if (client && !becomes(client, &account->sid)) {
+        client = NULL;
     }
-    if (!cba_sid_equal(&client->owner, &account->sid)) {
-        drop_idle(client);
-        if (client->count) { /* one is in use under the other identity, by a request around this
-                                one: stay apart from it */
-            return create(r->pool, r->server, worker, spn);
+    connection = client && !fresh ? find(client, &berth) : NULL;
+    if (!connection) {
+        if (client && client->count >= PER_CLIENT_MAX) {
+            retire_idle(client);
         }
-        client->owner = account->sid;
+        connection = fresh ? NULL : cba_parking_take(&berth);
+        if (!connection) {
+            connection = create(&berth, worker);
+        }
+        if (connection && client) {
+            connection->client = client;
+            connection->next = client->first;
+            client->first = connection;
+            client->count++;
+        }
     }
-    connection = find(client, r, worker, spn);
     if (connection) {
         connection->busy = true;
-        return connection;
-    }
-    if (client->count >= PER_CLIENT_MAX) {
-        drop_idle(client);
-    }
-    connection = create(r->connection->pool, r->server, worker, spn);
-    if (connection) {
-        connection->client = client;
-        connection->next = client->first;
-        client->first = connection;
-        client->count++;
     }
     return connection;
 }
@@ -163,9 +210,15 @@ proxy_worker *cba_private_worker(struct cba_private *connection)
 void cba_private_give_back(struct cba_private *connection, bool keep)
 {
     connection->busy = false;
-    if (!connection->client) {
-        apr_pool_destroy(connection->pool);
-    } else if (!keep) {
-        drop(connection->client, connection);
+    if (keep && connection->client) {
+        return;
+    }
+    if (connection->client) {
+        detach(connection);
+    }
+    if (keep) {
+        retire(connection);
+    } else {
+        end(connection);
     }
 }

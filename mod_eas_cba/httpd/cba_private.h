@@ -2,11 +2,11 @@
  *
  * Private back-end connections. IIS authenticates the TCP connection (Exchange ships with
  * authPersistNonNTLM=true), so a connection of mod_proxy's shared pool could carry one user's
- * identity into another's request. Here a client connection has back-end connections of its own: a
- * copy of mod_proxy's worker with a connection pool of one, kept as long as the client connection,
- * used by one request at a time, dropped when the identity on the client connection changes or
- * anything went wrong. A stream of HTTP/2 gets one for itself. Used by the thread that runs the
- * client connection's request.
+ * identity into another's request. Here a back-end connection belongs to one account for all its
+ * life: a copy of mod_proxy's worker with a connection pool of one, used by one request at a time,
+ * kept by the phone's connection, and between two of them parked for some seconds; closed when
+ * anything went wrong. Each request has a token of its own all the same. Used by the thread that
+ * runs the client connection's request.
  */
 #ifndef CBA_PRIVATE_H
 #define CBA_PRIVATE_H
@@ -19,15 +19,19 @@
 
 struct cba_private;
 
-/* The connection for this request's client connection, account, worker, SPN and virtual host; made
- * if there is none. NULL: out of memory. */
+/* child_init */
+void cba_private_child_init(apr_pool_t *pchild);
+
+/* A connection for this account, worker, SPN and virtual host: that of the request's client
+ * connection, a parked one, or a new one. fresh: a new one in any case, because one that served
+ * before has failed. NULL: out of memory. */
 struct cba_private *cba_private_take(request_rec *r, const struct cba_account *account,
-                                     proxy_worker *worker, const char *spn);
+                                     proxy_worker *worker, const char *spn, bool fresh);
 
 /* The worker to hand to mod_proxy_http in place of the one it was copied from. */
 proxy_worker *cba_private_worker(struct cba_private *connection);
 
-/* After the request: keep it for the client connection's next one, or close it now. */
+/* After the request: keep it for the account's next one, or close it now. */
 void cba_private_give_back(struct cba_private *connection, bool keep);
 
 #endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where a private back-end connection waits for the next connection of the same phone: phones
+ * connect anew for almost every request, and a TLS handshake with the back end costs more than the
+ * rest of it. One parking for the process, made in child_init, ends with its pool; all threads.
+ */
+#ifndef CBA_PARKING_H
+#define CBA_PARKING_H
+
+#include <stdbool.h>
+#include <apr_pools.h>
+#include <mod_proxy.h>
+
+#include "cba_sid.h"
+
+/* Whose connection it is and where it leads. It serves nobody and nothing else. */
+struct cba_berth {
+    struct cba_sid owner; /* objectSid of the account that it was authenticated for */
+    const proxy_worker *worker;
+    const server_rec *server;
+    const char *spn; /* for as long as what is parked there */
+};
+
+/* end ends a connection that nobody took up in time. */
+void cba_parking_child_init(apr_pool_t *pchild, void (*end)(void *connection));
+
+/* Parks it for some seconds, in place of the one that has waited longest where there is no room; the
+ * parking owns it from here on. False: nothing can be parked in this process. */
+bool cba_parking_put(const struct cba_berth *berth, void *connection);
+
+/* The connection that was parked there last, now the caller's; NULL: none. */
+void *cba_parking_take(const struct cba_berth *berth);
+
+#endif
