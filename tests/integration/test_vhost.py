@@ -76,9 +76,11 @@ def facts(bench):
 def hosts(bench, facts, request):
     """The strict host has the gateway's rules; the lax one comes first and checks no revocation."""
     policy = [INSECURE] if request.param == "insecure" else ["# mod_ssl's own rule"]
-    made = resting(bench, port=8443, crl=facts.crl, modules=["http2"], certificate=facts.server.chain,
-                   key=facts.server.key, location="EASCertAuthNTAuth Off",
-                   server=policy + ["Protocols h2 http/1.1"] + vhost(LAX, facts.server, bench.clients.bundle)
+    made = resting(bench, port=8443, crl=facts.crl, modules=["http2"],
+                   certificate=facts.server.chain, key=facts.server.key,
+                   location="EASCertAuthNTAuth Off",
+                   server=policy + ["Protocols h2 http/1.1"]
+                   + vhost(LAX, facts.server, bench.clients.bundle)
                    + vhost(OTHER, facts.server, facts.both))
     yield made
     bench.forget(made)
@@ -114,8 +116,8 @@ def test_stream_for_another_host(bench, hosts, facts, untouched, expect, certifi
     one = bench.phone(getattr(facts, certificate), hosts, host=SNI[sni])
     with h2.Connection(one) as connection:
         for host, status in ((SNI[sni], 404), (HOST, 421)):
-            assert connection.ask([(":method", "POST"), (":scheme", "https"), (":path", whole("POST", PATH)),
-                                   (":authority", host)]).status == status
+            assert connection.ask([(":method", "POST"), (":scheme", "https"), (":authority", host),
+                                   (":path", whole("POST", PATH))]).status == status
     untouched.check()
     assert set(hosts.numbers()) == expect.required
 
@@ -197,7 +199,7 @@ def test_session_outlives_a_reload_where_the_key_of_tickets_is_kept(bench, gatew
 
 
 class Changer:
-    """A TLS 1.2 client that answers a renegotiation with another certificate; Python's ssl cannot."""
+    """A TLS 1.2 client that shows another certificate in a renegotiation; Python's ssl cannot."""
 
     def __init__(self, phone):
         self._lib = lib = ctypes.CDLL("libssl.so.3")
@@ -246,7 +248,7 @@ class Changer:
 
 @pytest.fixture(scope="module")
 def asking(bench):
-    """A gateway that asks for the certificate again in one of its Locations (EAS0041 warns of it)."""
+    """A gateway that asks for the certificate again in one of its Locations."""
     made = resting(bench, port=9443, target=KEEPER + " timeout=3600", after=place(
         "/again", "SSLVerifyClient require", "EASCertAuthProtocol Any", target=KEEPER + PATH))
     yield made
