@@ -17,8 +17,8 @@ import guard
 
 HTTPD = guard.env("HTTPD")
 MODULE = guard.BUILDDIR / ".libs" / "mod_eas_cba.so"
-OTHERS = ("mpm_event unixd authz_core headers reqtimeout socache_shmcb socache_redis ssl slotmem_shm "
-          "proxy proxy_http proxy_balancer lbmethod_byrequests").split()
+OTHERS = ("mpm_event unixd alias authz_core headers reqtimeout socache_shmcb socache_redis ssl "
+          "slotmem_shm proxy proxy_http proxy_balancer lbmethod_byrequests").split()
 FILE = re.compile(r"(?<=\s)/(?:etc|var)/\S+")
 NOBODY = 65534
 

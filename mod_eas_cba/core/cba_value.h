@@ -28,7 +28,13 @@ bool cba_value_pair(struct cba_span word, struct cba_span *name, struct cba_span
  * DNS name without a final dot, an IPv4 address, or an IPv6 address in brackets without a zone. */
 bool cba_value_ldap_uri(struct cba_span word);
 
-/* HOST or HOST:PORT, host as in an LDAP URI. */
+/* A DNS name without a final dot, or an IPv4 address. */
 bool cba_value_host(struct cba_span word);
+
+/* 1 to 65535, without leading zeros. False: not that. */
+bool cba_value_port(struct cba_span word, int *out);
+
+/* HOST or HOST:PORT, host as in an LDAP URI. */
+bool cba_value_server(struct cba_span word);
 
 #endif

@@ -5,10 +5,10 @@
 #include <apr_buckets.h>
 #include <http_connection.h>
 #include <mod_ssl_openssl.h>
-#include <openssl/x509v3.h>
 #include <util_filter.h>
 
 #include "cba_answer.h"
+#include "cba_back_cert.h"
 #include "cba_binding.h"
 #include "cba_private.h"
 #include "cba_spool.h"
@@ -19,12 +19,13 @@ struct run {
     const char *host;
     struct cba_ticket *ticket;
     bool bind;
-    SSL *handshake;         /* a TLS handshake with the back end began; holds a reference */
-    bool verified;          /* ... and ended with a verified chain and name */
-    bool began;             /* the head of the request was handed on, with a token */
-    bool bound;             /* ... and the token with a channel binding */
-    bool broken;            /* what was handed on could not be written */
-    enum cba_reason reason; /* CBA_R_OK, or why there is no token */
+    SSL *handshake;            /* a TLS handshake with the back end began; holds a reference */
+    bool verified;             /* ... and ended with a verified chain and name */
+    struct cba_back_cert seen; /* what the back end said of certificates */
+    bool began;                /* the head of the request was handed on, with a token */
+    bool bound;                /* ... and the token with a channel binding */
+    bool broken;               /* what was handed on could not be written */
+    enum cba_reason reason;    /* CBA_R_OK, or why there is no token */
     struct cba_result *result;
 };
 
@@ -65,19 +66,12 @@ static int handshake_begins(conn_rec *c, SSL *ssl, int is_proxy)
     if (!run || !is_proxy) {
         return DECLINED;
     }
+    cba_back_cert_unwatch(run->handshake);
     SSL_free(run->handshake);
     SSL_up_ref(ssl);
     run->handshake = ssl;
+    cba_back_cert_watch(ssl, &run->seen);
     return OK;
-}
-
-/* The name in the SPN, in the certificate: in a dNSName if it has any, else in its CN. mod_ssl
- * checks the name too, but can be told not to, checks the phone's Host with ProxyPreserveHost, and
- * takes the CN beside a dNSName (RFC 6125 6.4.4 does not). */
-static bool is_named(X509 *certificate, const char *host)
-{
-    return X509_check_host(certificate, host, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1 ||
-           X509_check_ip_asc(certificate, host, 0) == 1;
 }
 
 /* mod_ssl's hook, after its own checks and before the first byte of the request leaves. */
@@ -94,7 +88,8 @@ static int handshake_ends(conn_rec *c, SSL *ssl)
     /* With SSLProxyVerify none mod_ssl lets the handshake succeed whatever the verification said.
      */
     run->verified = certificate && SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE &&
-                    SSL_get_verify_result(ssl) == X509_V_OK && is_named(certificate, run->host);
+                    SSL_get_verify_result(ssl) == X509_V_OK &&
+                    cba_back_cert_is_for(certificate, run->host);
     if (run->verified) {
         backend = apr_pcalloc(c->pool, sizeof *backend);
         run->reason = cba_binding_make(certificate, &backend->binding);
@@ -198,6 +193,13 @@ static bool is_stranger(const struct run *run)
             SSL_get_verify_result(run->handshake) != X509_V_OK);
 }
 
+/* Has it ended a connection that was just made for want of a certificate of ours? */
+static bool is_wanting(const struct run *run, int status)
+{
+    return status >= HTTP_BAD_REQUEST && status != HTTP_GATEWAY_TIME_OUT &&
+           cba_back_cert_is_wanted(run->handshake, &run->seen, run->result);
+}
+
 static void refuse(struct cba_attempt *attempt, enum cba_reason reason)
 {
     attempt->outcome = CBA_OUTCOME_REFUSED;
@@ -210,7 +212,9 @@ static void judge_unbegun(const struct run *run, int status, struct cba_attempt 
     if (status == DECLINED) { /* nobody speaks https: mod_proxy_http is not there */
         refuse(attempt, CBA_R_BACK_SCHEME);
     } else if (status != OK && status != DONE && is_stranger(run)) {
-        refuse(attempt, CBA_R_BACK_UNVERIFIED);
+        refuse(attempt, cba_back_cert_fault(run->handshake, run->host, run->result));
+    } else if (is_wanting(run, status)) {
+        refuse(attempt, CBA_R_BACK_CLIENT_CERTIFICATE);
     } else if (status == HTTP_INTERNAL_SERVER_ERROR) {
         /* A name that does not resolve, or a handshake that was not finished: as good as a back end
          * that does not answer, and the next member may. */
@@ -222,7 +226,9 @@ static void judge_unbegun(const struct run *run, int status, struct cba_attempt 
 static void judge_unanswered(const struct run *run, const struct cba_pass *pass, int status,
                              struct cba_attempt *attempt)
 {
-    if (run->broken && status != HTTP_GATEWAY_TIME_OUT && !cba_spool_is_given(pass->spool)) {
+    if (is_wanting(run, status)) {
+        refuse(attempt, CBA_R_BACK_CLIENT_CERTIFICATE);
+    } else if (run->broken && status != HTTP_GATEWAY_TIME_OUT && !cba_spool_is_given(pass->spool)) {
         attempt->outcome = CBA_OUTCOME_UNSENT;
     } else if (attempt->kept && (run->broken || pass->answer.mute)) {
         refuse(attempt, CBA_R_BACK_EDGE);
@@ -292,6 +298,7 @@ void cba_attempt_make(request_rec *r, struct cba_pass *pass, const struct cba_ta
     running = around;
     pass->attempting = false;
     judge(r, &run, pass, status, attempt);
+    cba_back_cert_unwatch(run.handshake);
     SSL_free(run.handshake);
     if (connection) {
         cba_private_give_back(connection, attempt->outcome == CBA_OUTCOME_ANSWERED &&

@@ -39,9 +39,8 @@ struct cba_attempt {
     bool kept;  /* the request went over a connection that had served another before */
 };
 
-/* Makes the attempt. bind: with the channel binding of the back end's certificate. fresh: on
- * a new connection in any case. Nothing of an
- * attempt that was not ANSWERED stays in r. */
+/* Makes the attempt. bind: with the channel binding of the back end's certificate; fresh: on a new
+ * connection. Nothing of an attempt that was not ANSWERED stays in r. */
 void cba_attempt_make(request_rec *r, struct cba_pass *pass, const struct cba_target *target,
                       struct cba_ticket *ticket, bool bind, bool fresh,
                       struct cba_attempt *attempt);

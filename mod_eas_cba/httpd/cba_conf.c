@@ -4,12 +4,20 @@
 #include <apr_strings.h>
 #include <http_core.h>
 
+#include "cba_spn.h"
 #include "cba_store.h"
 #include "cba_value.h"
 
 #define UNSET_NUMBER INT64_MIN
 #define UNSET_TEXT   NULL
 #define UNSET_LIST   NULL
+#define UNSET_RULES  NULL
+
+/* What httpd's sections make of one value. */
+#define MERGE_NUMBER(pool, outer, inner) ((inner) != UNSET_NUMBER ? (inner) : (outer))
+#define MERGE_TEXT(pool, outer, inner)   ((inner) ? (inner) : (outer))
+#define MERGE_LIST(pool, outer, inner)   ((inner) ? (inner) : (outer))
+#define MERGE_RULES(pool, outer, inner)  added(pool, outer, inner)
 
 /* A directive's words may be wrong in as many ways as there are administrators: each answer names
  * directive, value and what to write. */
@@ -21,6 +29,12 @@
 
 #define NOTHING_DIRECTIVE(name, args, kind, field, preset, help)
 #define NOTHING_MEMBER(kind, field, preset)
+
+static const apr_array_header_t *added(apr_pool_t *pool, const apr_array_header_t *outer,
+                                       const apr_array_header_t *inner)
+{
+    return !outer ? inner : !inner ? outer : apr_array_append(pool, outer, inner);
+}
 
 void *cba_conf_dir_create(apr_pool_t *pconf, char *dir)
 {
@@ -44,9 +58,9 @@ void *cba_conf_dir_merge(apr_pool_t *pconf, void *base, void *add)
     const struct cba_dir_conf *inner = add;
 
 #define CBA_DIRECTIVE_DIR(name, args, kind, field, preset, help)                                   \
-    conf->field = inner->field != UNSET_##kind ? inner->field : outer->field;
+    conf->field = MERGE_##kind(pconf, outer->field, inner->field);
 #define CBA_MEMBER_DIR(kind, field, preset)                                                        \
-    conf->field = inner->field != UNSET_##kind ? inner->field : outer->field;
+    conf->field = MERGE_##kind(pconf, outer->field, inner->field);
 #include "cba_directives.def"
 #undef CBA_DIRECTIVE_DIR
 #undef CBA_MEMBER_DIR
@@ -88,12 +102,13 @@ void *cba_conf_srv_merge(apr_pool_t *pconf, void *base, void *add)
     const struct cba_srv_conf *inner = add;
 
 #define CBA_DIRECTIVE_SRV(name, args, kind, field, preset, help)                                   \
-    conf->field = inner->field != UNSET_##kind ? inner->field : outer->field;
+    conf->field = MERGE_##kind(pconf, outer->field, inner->field);
 #define CBA_MEMBER_SRV(kind, field, preset)                                                        \
-    conf->field = inner->field != UNSET_##kind ? inner->field : outer->field;
+    conf->field = MERGE_##kind(pconf, outer->field, inner->field);
 #include "cba_directives.def"
 #undef CBA_DIRECTIVE_SRV
 #undef CBA_MEMBER_SRV
+    conf->spn_sections = added(pconf, outer->spn_sections, inner->spn_sections);
     conf->protects = inner->protects || outer->protects;
     return conf;
 }
@@ -335,6 +350,51 @@ static const char *cba_conf_set_user_match(cmd_parms *cmd, void *dir, int flag)
     return misplaced(cmd);
 }
 
+/* EASCertAuthSPN belongs to a back end: it may stand in <Proxy> as well. */
+static const char *misplaced_spn(cmd_parms *cmd)
+{
+    const struct cba_reason_info *info = cba_reason_info(CBA_R_CONF_SPN_CONTEXT);
+    const char *wrong =
+        ap_check_cmd_context(cmd, NOT_IN_DIRECTORY | NOT_IN_FILES | NOT_IN_HTACCESS | NOT_IN_LIMIT);
+
+    return wrong ? apr_psprintf(cmd->pool, "%s: %s; %s", info->tag, wrong, info->remedy) : NULL;
+}
+
+static const char *cba_conf_set_spns(cmd_parms *cmd, void *dir, const char *first,
+                                     const char *second)
+{
+    struct cba_dir_conf *conf = dir;
+    struct cba_spn_entry entry = {.section = cba_spn_section_of(cmd), .owner = dir};
+    const apr_array_header_t **field =
+        entry.section.name ? &server_of(cmd)->spn_sections : &conf->spns;
+    apr_array_header_t *list;
+
+    entry.rule.spn = second ? second : first;
+    if (second && !cba_spn_rule_read(cba_span_str(first), &entry.rule)) {
+        return COMPLAIN(
+            cmd, first,
+            "the back end as HOST or HOST:PORT, like cas1.contoso.com, and then its SPN");
+    }
+    if (!cba_spn_is_http(cba_span_str(entry.rule.spn))) {
+        return COMPLAIN(cmd, entry.rule.spn,
+                        "HTTP/HOST or HTTP/HOST:PORT as the gateway may delegate to it, like "
+                        "HTTP/cas1.contoso.com, without a realm");
+    }
+    list = apr_array_make(cmd->pool, 4, sizeof entry);
+    for (int i = 0; *field && i < (*field)->nelts; i++) {
+        const struct cba_spn_entry *other = &APR_ARRAY_IDX(*field, i, const struct cba_spn_entry);
+
+        if (other->owner == dir && cba_spn_rule_same(&other->rule, &entry.rule)) {
+            return COMPLAIN(cmd, second ? first : entry.rule.spn,
+                            second ? "each host once in a section"
+                                   : "one SPN for all hosts in a section");
+        }
+    }
+    APR_ARRAY_PUSH(list, struct cba_spn_entry) = entry;
+    *field = added(cmd->pool, *field, list);
+    return misplaced_spn(cmd);
+}
+
 static const char *cba_conf_set_keytab(cmd_parms *cmd, void *dir, const char *value)
 {
     (void)dir;
@@ -359,7 +419,7 @@ static const char *cba_conf_set_kdcs(cmd_parms *cmd, void *dir, const char *word
     const char *wrong = NULL;
 
     (void)dir;
-    if (!cba_value_host(cba_span_str(word))) {
+    if (!cba_value_server(cba_span_str(word))) {
         wrong = "not of the form HOST[:PORT]";
     } else if (count == CBA_KDCS_MAX) {
         wrong = "there are " APR_STRINGIFY(CBA_KDCS_MAX) " before it";

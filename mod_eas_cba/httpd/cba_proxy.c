@@ -10,6 +10,7 @@
 #include "cba_gateway.h"
 #include "cba_hold.h"
 #include "cba_report.h"
+#include "cba_spn.h"
 #include "cba_spool.h"
 
 /* handler */
@@ -197,7 +198,7 @@ int cba_proxy_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_
     if (reason != CBA_R_OK) {
         return refuse(r, pass, reason, NULL);
     }
-    target.spn = apr_pstrcat(r->pool, "HTTP/", target.host, NULL);
+    target.spn = cba_spn_for(r, url, target.host);
     apr_table_setn(r->subprocess_env, CBA_ENV_SPN, target.spn);
     /* A phone waits for an answer, and for no other word of the back end ("103 Early Hints"). */
     apr_table_setn(r->subprocess_env, "proxy-interim-response", "Suppress");

@@ -162,6 +162,30 @@ static bool recall_ticket(struct cba_tickets *tickets, const unsigned char *key,
     return *out != NULL;
 }
 
+/* The ticket is of no use: other processes and gateways shall not find it either. One that took its
+ * place stays. */
+static void unshare_ticket(struct cba_tickets *tickets, const unsigned char *key,
+                           const struct cba_ticket *ticket)
+{
+    struct cba_shared *shared = tickets->conf->shared;
+    struct cba_result result = {""};
+    struct cba_shared_record record;
+    unsigned char *bytes;
+    size_t len;
+
+    if (!cba_shared_get(shared, key, CBA_RECORD_TICKET, cba_srv_ttl_ticket(tickets->conf), 0,
+                        &record)) {
+        return;
+    }
+    if (cba_ticket_export(ticket, &bytes, &len, &result) == CBA_R_OK) {
+        if (len == record.content.len && memcmp(bytes, record.content.ptr, len) == 0) {
+            cba_shared_remove(shared, key);
+        }
+        cba_ticket_bytes_free(bytes, len);
+    }
+    cba_shared_release(&record);
+}
+
 /* Denials */
 
 /* What the KDC has against this account or this SPN, and says the same way each time. Not what is
@@ -359,6 +383,7 @@ bool cba_tickets_renew(struct cba_tickets *tickets, const struct cba_account *ac
         return false;
     }
     cba_cache_drop(tickets->cache, key, refused);
+    unshare_ticket(tickets, key, refused);
     return true;
 }
 

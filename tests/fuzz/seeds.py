@@ -126,6 +126,9 @@ SEEDS = {
         "uri": b"ldap://dc1.contoso.com:389",
         "ipv4": b"ldaps://192.0.2.1:636",
         "ipv6": b"ldap://[2001:db8::1]:389",
+        "spn": b"HTTP/cas1.contoso.com:8443",
+        "host": b"cas1.contoso.com:8443",
+        "worker": b"https://cas1.contoso.com:8443/x/?y",
     },
     "cert": {name: (VECTORS / "cert" / (name + ".der")).read_bytes()
              for name in ("alice", "altsec-kb", "altsec-special", "centuries", "issuer-special", "sid-beside",

@@ -911,6 +911,16 @@ def test_cache_key_missing_or_exposed(site):
     ("inside", "EASCertAuthCommands Sync sync", "each command once"),
     ("inside", "EASCertAuthCommands all Sync", "all alone"),
     ("inside", "EASCertAuthCommands Sync all", "all alone"),
+    ("inside", "EASCertAuthSPN cas1.contoso.test", "HTTP/HOST or HTTP/HOST:PORT"),
+    ("inside", "EASCertAuthSPN host/cas1.contoso.test", "HTTP/HOST or HTTP/HOST:PORT"),
+    ("inside", "EASCertAuthSPN HTTPS/cas1.contoso.test", "HTTP/HOST or HTTP/HOST:PORT"),
+    ("inside", "EASCertAuthSPN HTTP/cas1.contoso.test@CONTOSO.TEST", "without a realm"),
+    ("inside", 'EASCertAuthSPN "HTTP/cas1 contoso.test"', "HTTP/HOST or HTTP/HOST:PORT"),
+    ("inside", "EASCertAuthSPN HTTP/cas1.contoso.test:0", "HTTP/HOST or HTTP/HOST:PORT"),
+    ("inside", "EASCertAuthSPN cas1.contoso.test cas1.contoso.test", "HTTP/HOST or"),
+    ("inside", "EASCertAuthSPN HTTP/cas1.contoso.test cas1.contoso.test", "as HOST or HOST:PORT"),
+    ("inside", "EASCertAuthSPN https://cas1.contoso.test HTTP/x", "as HOST or HOST:PORT"),
+    ("inside", "EASCertAuthSPN cas1:https HTTP/x", "as HOST or HOST:PORT"),
     ("vhost", "EASCertAuthLDAPServer dc1.contoso.test", "ldap://HOST"),
     ("vhost", "EASCertAuthLDAPServer ldap://dc1.contoso.test dns", "dns alone"),
     ("vhost", "EASCertAuthLDAPBase contoso.test", "DC=contoso,DC=com"),
@@ -1044,6 +1054,103 @@ def test_group_in_a_section_that_is_merged(site, where, opening):
     site.inside[1] = "ProxyPass %s timeout=3600" % EAS
     getattr(site, where).extend([opening, GROUP, "</" + opening[1:].split(" ")[0].rstrip(">") + ">"])
     check(site)
+@pytest.mark.parametrize("first, second, todo", [
+    ("EASCertAuthSPN HTTP/a", "EASCertAuthSPN HTTP/b", "one SPN for all hosts in a section"),
+    ("EASCertAuthSPN cas1.contoso.test HTTP/a", "EASCertAuthSPN CAS1.contoso.test HTTP/b",
+     "each host once in a section"),
+    ("EASCertAuthSPN cas1:443 HTTP/a", "EASCertAuthSPN cas1:443 HTTP/a",
+     "each host once in a section")])
+@pytest.mark.parametrize("section", ["Location", "Proxy"])
+def test_two_names_for_one_back_end(site, section, first, second, todo):
+    second = second.replace(" ", "  ", 1)
+    if section == "Location":
+        site.inside += [first, second]
+    else:
+        site.main = ["<Proxy https://cas1.contoso.test>", first, second, "</Proxy>"]
+    status, output = site.configtest()
+    assert status == 1
+    assert "Syntax error on line %d of %s" % (site.line_of(second), site.conf) in output
+    assert re.search(r"EAS0001: EASCertAuthSPN '%s': write %s" % (second.split()[1], todo), output)
+
+
+@pytest.mark.parametrize("where, opening", [
+    ("end", "<Directory />"), ("end", "<Files x>"), ("after", '<If "true">'),
+    ("inside", '<If "true">'), ("inside", "<Limit GET>")])
+def test_name_where_no_back_end_is(site, where, opening):
+    line = "EASCertAuthSPN  HTTP/cas1.contoso.test"
+    getattr(site, where).extend([opening, line, "</" + opening[1:].split(" ")[0] + ">"])
+    status, output = site.configtest()
+    assert status == 1 and "line %d of %s" % (site.line_of(line), site.conf) in output
+    assert re.search(r"EAS0035: EASCertAuthSPN cannot occur within <\w+>[\w <>/]* section; put it in "
+                     "a <Location>, <LocationMatch>, <Proxy>", output), output
+
+
+def test_name_outside_of_every_section(site):
+    site.vhost.append("EASCertAuthSPN  HTTP/cas1.contoso.test")
+    status, output = site.configtest()
+    assert status == 1 and "EASCertAuthSPN not allowed in <VirtualHost>" in output
+
+
+CAS1 = "https://cas1.contoso.test"
+NAME = "EASCertAuthSPN  HTTP/outlook.contoso.test"
+TWO = ["<Proxy balancer://x>", "BalancerMember %s timeout=3600" % CAS1,
+       "BalancerMember https://cas2.contoso.test:8443 timeout=3600", "</Proxy>"]
+
+
+def names(section, *lines):
+    return [section, *lines, "</%s>" % section[1:].split(" ")[0]]
+
+
+@pytest.mark.parametrize("change", [
+    {"inside": [*INSIDE, NAME, "EASCertAuthSPN CAS1.Contoso.Test:443 HTTP/cas1.contoso.test"]},
+    {"main": names("<Proxy %s>" % CAS1, NAME)},
+    {"main": names("<Proxy *>", NAME)},
+    {"main": names("<Proxy proxy:%s>" % CAS1, NAME)},
+    {"after": names("<Proxy https://CAS1.contoso.test:443/>", NAME)},
+    {"after": names('<ProxyMatch "^https://cas[12]">', NAME)},
+    {"main": TWO + names("<Proxy balancer://X>", NAME) + names(
+        "<Proxy https://cas2.contoso.test:8443>", "EASCertAuthSPN cas2.contoso.test HTTP/x"),
+     "inside": ["EASCertAuth On", "ProxyPass balancer://x",
+                "EASCertAuthSPN cas2.contoso.test:8443 HTTP/cas2.contoso.test"]},
+    # Where a rule may send requests anywhere nobody can tell.
+    {"inside": [*INSIDE, "EASCertAuthSPN cas2 HTTP/x"], "after": [
+        "RewriteEngine On", "RewriteRule ^ https://%{ENV:x}/ [P]"]},
+])
+def test_name_of_a_back_end(site, change):
+    for name, value in change.items():
+        setattr(site, name, value)
+    assert site.configtest() == (0, "Syntax OK\n")
+
+
+HOST = "EASCertAuthSPN  cas2.contoso.test HTTP/cas2.contoso.test"
+
+
+@pytest.mark.parametrize("change, said", [
+    ({"inside": [*INSIDE, HOST]},
+     Said("EAS0055", HOST, HOST.replace("  ", " ") + " in " + SHOWN, "as ProxyPass or Balancer")),
+    ({"inside": ["EASCertAuth On", "ProxyPass balancer://x", HOST.replace(".test H", ".test:443 H")],
+      "main": TWO},
+     Said("EAS0055", HOST.replace(".test H", ".test:443 H"), "EASCertAuthSPN cas2.contoso.test:443",
+          "as ProxyPass or BalancerMember has it")),
+    ({"main": names("<Proxy %s>" % CAS1, HOST)},
+     Said("EAS0055", HOST, HOST.replace("  ", " ") + " in <Proxy %s>" % CAS1, "as ProxyPass")),
+    ({"main": names("<Proxy https://cas1.contoso>", NAME)},
+     Said("EAS0056", NAME, NAME.replace("  ", " ") + " in <Proxy https://cas1.contoso>",
+          "<Proxy URL> with the URL of the ProxyPass, BalancerMember or balancer")),
+    ({"after": names("<Proxy balancer://y>", NAME)},
+     Said("EAS0056", NAME, NAME.replace("  ", " ") + " in <Proxy balancer://y> of <VirtualHost ",
+          "<Proxy URL> with the URL of the ProxyPass, BalancerMember or balancer")),
+    ({"after": names('<ProxyMatch "^http:">', NAME)},
+     Said("EAS0056", NAME, NAME.replace("  ", " "), "the URL of the ProxyPass")),
+    # A back end of somebody else's.
+    ({"after": [*OWA[:1], "ProxyPass https://owa.contoso.test", *OWA[2:],
+                *names("<Proxy https://owa.contoso.test>", NAME)]},
+     Said("EAS0056", NAME, NAME.replace("  ", " "), "the URL of the ProxyPass")),
+])
+def test_name_of_no_back_end(site, change, said):
+    for name, value in change.items():
+        setattr(site, name, value)
+    check(site, said)
 
 
 # ---- start ---------------------------------------------------------------------------------------

@@ -265,12 +265,12 @@ static void host(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(good); i++) {
-        if (!cba_value_host(exact(good[i]))) {
+        if (!cba_value_server(exact(good[i]))) {
             fail_msg("%s", good[i]);
         }
     }
     for (size_t i = 0; i < COUNT(bad); i++) {
-        if (cba_value_host(exact(bad[i]))) {
+        if (cba_value_server(exact(bad[i]))) {
             fail_msg("%s", bad[i]);
         }
     }

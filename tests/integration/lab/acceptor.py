@@ -69,7 +69,8 @@ def field(headers, name, default=None):
 class Server:
     """A TLS server whose connections are served by threads; `seen` holds what came.
 
-    present(certificate): new connections are shown another one, those there are stay.
+    present(certificate): new connections are shown another one, those there are stay; an Acceptor
+    ends them with their next answer, as a server does that was told to reload.
     """
 
     def __init__(self, address, certificate):
@@ -199,8 +200,12 @@ class Acceptor(Server):
                 connection.sendall(reply(401, "WWW-Authenticate: Negotiate"))
             else:
                 self.users.append(user)
+                old = certificate is not self._context[1]
                 connection.sendall(reply(200, "X-Backend-User: " + user,
-                                         "X-Backend-Connection: %d" % number))
+                                         "X-Backend-Connection: %d" % number,
+                                         *["Connection: close"] * old))
+                if old:
+                    return
 
 
 #: Steps of a script that are no answers.
