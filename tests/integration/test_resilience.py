@@ -141,6 +141,7 @@ def test_parallel_requests_ask_once(gateway, directory, server, phone):
     """32 requests of a phone that nobody knows yet: one search, one S4U2Self, one S4U2Proxy."""
     kdc, ldap = server(88), server(389)
     one = gateway(processes=1, threads=64, vhost="EASCertAuthKDC " + DC2,
+                  location="EASCertAuthAccountLimit requests=64",
                   directory="ldap://dc2.contoso.test")
     assert seen(phone("bob").folder_sync()) == good("bob")
     alice = phone("alice")
