@@ -90,7 +90,7 @@ SITE = {
 
 @pytest.fixture(scope="module", autouse=True)
 def root(bench):
-    """Files, and a keytab that mod_auth_gssapi finds good enough to start with."""
+    """What stands under DocumentRoot."""
     for name in ("fall", "views", "h-x", "plain", "typed"):
         os.makedirs(os.path.join(ROOT, name), exist_ok=True)
     for name, text in {

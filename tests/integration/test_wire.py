@@ -111,7 +111,8 @@ def test_body_that_looks_like_a_request_is_a_body(site, phone, cas1):
     with phone("alice").connect() as connection:
         host = b"Host: mail.contoso.test\r\n"
         connection.send(b"OPTIONS /any/1 HTTP/1.1\r\n" + host + b"\r\n"
-                        + b"POST /any/2 HTTP/1.1\r\n" + host + b"Content-Length: %d\r\n\r\n" % len(SECOND) + SECOND
+                        + b"POST /any/2 HTTP/1.1\r\n" + host
+                        + b"Content-Length: %d\r\n\r\n" % len(SECOND) + SECOND
                         + b"OPTIONS /any/3 HTTP/1.1\r\n" + host + b"Connection: close\r\n\r\n")
         assert rest(connection).count(b"HTTP/1.1 ") == 3
     assert uris(cas1) == [PATH + "/" + part for part in "123"]
