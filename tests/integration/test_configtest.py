@@ -1109,8 +1109,8 @@ def test_name_outside_of_every_section(site):
 
 CAS1 = "https://cas1.contoso.test"
 NAME = "EASCertAuthSPN  HTTP/outlook.contoso.test"
-TWO = ["<Proxy balancer://x>", "BalancerMember %s timeout=3600" % CAS1,
-       "BalancerMember https://cas2.contoso.test:8443 timeout=3600", "</Proxy>"]
+MEMBERS = ["<Proxy balancer://x>", "BalancerMember %s timeout=3600" % CAS1,
+           "BalancerMember https://cas2.contoso.test:8443 timeout=3600", "</Proxy>"]
 
 
 def names(section, *lines):
@@ -1124,7 +1124,7 @@ def names(section, *lines):
     {"main": names("<Proxy proxy:%s>" % CAS1, NAME)},
     {"after": names("<Proxy https://CAS1.contoso.test:443/>", NAME)},
     {"after": names('<ProxyMatch "^https://cas[12]">', NAME)},
-    {"main": TWO + names("<Proxy balancer://X>", NAME) + names(
+    {"main": MEMBERS + names("<Proxy balancer://X>", NAME) + names(
         "<Proxy https://cas2.contoso.test:8443>", "EASCertAuthSPN cas2.contoso.test HTTP/x"),
      "inside": ["EASCertAuth On", "ProxyPass balancer://x",
                 "EASCertAuthSPN cas2.contoso.test:8443 HTTP/cas2.contoso.test"]},
@@ -1145,7 +1145,7 @@ HOST = "EASCertAuthSPN  cas2.contoso.test HTTP/cas2.contoso.test"
     ({"inside": [*INSIDE, HOST]},
      Said("EAS0055", HOST, HOST.replace("  ", " ") + " in " + SHOWN, "as ProxyPass or Balancer")),
     ({"inside": ["EASCertAuth On", "ProxyPass balancer://x", HOST.replace(".test H", ".test:443 H")],
-      "main": TWO},
+      "main": MEMBERS},
      Said("EAS0055", HOST.replace(".test H", ".test:443 H"), "EASCertAuthSPN cas2.contoso.test:443",
           "as ProxyPass or BalancerMember has it")),
     ({"main": names("<Proxy %s>" % CAS1, HOST)},
