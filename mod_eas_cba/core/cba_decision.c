@@ -92,6 +92,10 @@ static enum cba_reason check_peer(const struct cba_peer *peer, struct cba_result
     if (!peer->tls) {
         return CBA_R_TLS_ABSENT;
     }
+    /* Whoever vouched for the certificate there may be nobody here (RFC 9110 7.4). */
+    if (peer->astray) {
+        return CBA_R_REQ_ASTRAY;
+    }
     if (peer->der.len == 0 && (equal(peer->verify, "SUCCESS") || equal(peer->verify, "NONE") ||
                                equal(peer->verify, ""))) {
         return CBA_R_TLS_NO_CERTIFICATE;
