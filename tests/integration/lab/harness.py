@@ -40,7 +40,7 @@ class Build:
             compiler + ["-g", "-O1", "-D_GNU_SOURCE"] + WARNINGS + list(flags) + floors + config[0]
             + ["-o", self._target, os.path.join(HERE, name + ".c")]
             + [os.path.join(source, file) for file in sources] + config[1]
-            + ["-lpthread", "-Wl,--wrap=clock_gettime"],
+            + ["-lresolv", "-lpthread", "-Wl,--wrap=clock_gettime"],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=folder)
 
     def path(self):
