@@ -4,12 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <apr_thread_mutex.h>
+#include <apr_time.h>
 #include <openssl/evp.h>
+
+#include "cba_deadline.h"
 
 struct entry {
     struct entry *next;          /* in its bucket */
     struct entry *newer, *older; /* in order of use */
     int64_t until;
+    int64_t made, made_ms; /* when, by both clocks */
     void *value;
     unsigned char key[CBA_CACHE_KEY];
 };
@@ -47,6 +51,13 @@ static struct entry **bucket_of(struct cba_cache *cache, const unsigned char *ke
 
     memcpy(&hash, key, sizeof hash);
     return &cache->buckets[hash & cache->mask];
+}
+
+/* The wall clock can be set back, and then it is long until `until`: nothing serves longer than it
+ * was to by the clock that nobody sets. */
+static bool serves_still(const struct entry *entry, int64_t now, int64_t until)
+{
+    return now < until && (cba_deadline_clock_ms() - entry->made_ms) / 1000 < until - entry->made;
 }
 
 static struct entry *find(struct cba_cache *cache, const unsigned char *key)
@@ -129,7 +140,7 @@ bool cba_cache_get(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KE
 
     apr_thread_mutex_lock(cache->mutex);
     entry = find(cache, key);
-    serves = entry && now < entry->until;
+    serves = entry && serves_still(entry, now, entry->until);
     if (serves) {
         take(entry->value, ctx);
         unlink_use(cache, entry);
@@ -164,6 +175,8 @@ static struct entry *new_entry(const unsigned char *key, int64_t until, void *va
     if (fresh) {
         memcpy(fresh->key, key, CBA_CACHE_KEY);
         fresh->until = until;
+        fresh->made = apr_time_sec(apr_time_now());
+        fresh->made_ms = cba_deadline_clock_ms();
         fresh->value = value;
     }
     return fresh;
@@ -190,7 +203,7 @@ bool cba_cache_first(struct cba_cache *cache, const unsigned char key[CBA_CACHE_
     }
     apr_thread_mutex_lock(cache->mutex);
     old = find(cache, key);
-    first = !old || now >= old->until;
+    first = !old || !serves_still(old, now, old->until);
     if (first) {
         put_in(cache, fresh, left);
     } else {

@@ -52,6 +52,9 @@ struct cba_ntauth_set *cba_ntauth_set_create(const struct cba_span *values, size
         }
         if (cba_ntauth_parse(cba_span_of(bytes, values[i].len), &set->ca[set->count])) {
             set->count++;
+        } else if (set->ca[set->count].unread) {
+            free(set);
+            return NULL;
         } else {
             set->useless++;
         }

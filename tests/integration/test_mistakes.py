@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""README's table of mistakes, and its fragments of configuration, asked of `httpd -t`.
+
+Each row of the table is provoked: the message bears its number, names the directive with its value and
+the place, and says what the row says. Every number that configtest can give is in the table, so that a
+new one without a row fails here. How numbers behave in detail is in test_configtest.py.
+"""
+import os
+import re
+
+import pytest
+
+from lab import module
+from test_configtest import (  # noqa: F401
+    BARE, EAS, OWA, PASS, PATH, SECTION, VHOST, made, messages, put, replace, site)
+
+README = os.path.join(module.TOP, "README")
+REASONS = os.path.join(module.TOP, "mod_eas_cba", "core", "cba_reason.def")
+#: Said at start, not by configtest: another mod_proxy than the one compiled against (test_fallback.py).
+AT_START = {"EAS0049"}
+KEYTAB = "EASCertAuthKeytab {folder}/keytab"
+
+
+def instead(where, old, new):
+    """A line in place of another one, which the message is to point at."""
+    def change(site):
+        replace(getattr(site, where), old, new)
+        return new
+    return change
+
+
+def beside(where, line):
+    def change(site):
+        getattr(site, where).insert(0, line)
+        return line
+    return change
+
+
+def without(line, at="<VirtualHost *:443>"):
+    """A line of the virtual host is missing; the message points at the host."""
+    def change(site):
+        replace(site.vhost, line)
+        return at
+    return change
+
+
+def worker(line):
+    return instead("inside", PASS, line)
+
+
+def unloaded(name):
+    def change(site):
+        site.without = (name,)
+        return SECTION
+    return change
+
+
+def keytab(mode, group=None):
+    def change(site):
+        put(site, "keytab", mode, group=group)
+        return KEYTAB
+    return change
+
+
+def nothing_proxied(site):
+    site.inside = ["EASCertAuth On"]
+    return SECTION
+
+
+def elsewhere(site):
+    site.after += ["<Directory />", "EASCertAuth  On", "</Directory>"]
+    return "EASCertAuth  On"
+
+
+#: The first column of README's table -> how it is done; the line that the message points at.
+MISTAKES = {
+    "EASCertAuthMap Kerberos, any unknown word": beside("inside", "EASCertAuthMap Kerberos"),
+    "EASCertAuthReadAhead 0, any limit of 0": beside("inside", "EASCertAuthReadAhead 0"),
+    "EASCertAuth in <Directory>, <Files>, <If>, <Limit>, <Proxy>": elsewhere,
+    "EASCertAuthKeytab of a file that is not there": instead(
+        "vhost", KEYTAB, "EASCertAuthKeytab {folder}/nothing"),
+    "EASCertAuthKeytab of a file that httpd's user cannot read": keytab(0o600, "root"),
+    "EASCertAuthKeytab of a file that anybody can read": keytab(0o644),
+    "SSLEngine off, or not written": instead("vhost", "SSLEngine on", "SSLEngine off"),
+    "SSLVerifyClient none, or not written": without("SSLVerifyClient optional"),
+    "SSLVerifyClient optional_no_ca": instead(
+        "vhost", "SSLVerifyClient optional", "SSLVerifyClient optional_no_ca"),
+    "SSLOptions +FakeBasicAuth": beside("vhost", "SSLOptions +FakeBasicAuth"),
+    "SSLUserName": beside("vhost", "SSLUserName SSL_CLIENT_S_DN_CN"),
+    "Satisfy Any": beside("inside", "Satisfy Any"),
+    "AuthType Basic, or any other": beside("inside", "AuthType Basic"),
+    "CacheEnable of a path that is protected": beside("vhost", "CacheEnable disk /"),
+    "ProxyPass http:, ws:, wss:, ajp:, fcgi:, h2:, unix:": worker(
+        "ProxyPass http://cas1.contoso.test timeout=3600"),
+    "upgrade= at the worker": worker(PASS + " upgrade=ANY"),
+    "ProxyRequests On": beside("vhost", "ProxyRequests On"),
+    "SSLProxyEngine off, or not written": without("SSLProxyEngine on"),
+    "SSLProxyVerify none or optional, or not written": instead(
+        "vhost", "SSLProxyVerify require", "SSLProxyVerify optional"),
+    "SSLProxyCheckPeerName off, or ...CN, ...Expire": beside("vhost", "SSLProxyCheckPeerName off"),
+    "mod_ssl, mod_proxy or mod_proxy_http not loaded": unloaded("proxy_http"),
+    "EASCertAuthLDAPCA of a file that cannot be read": beside(
+        "vhost", "EASCertAuthLDAPCA {folder}/nothing"),
+    "EASCertAuthSpool of a directory that cannot be written": beside(
+        "vhost", "EASCertAuthSpool {folder}/nothing"),
+    "EASCertAuth On in a Location without ProxyPass": nothing_proxied,
+    "SSLProxyCACertificateFile not written": without("SSLProxyCACertificateFile {folder}/ca.pem"),
+    "ProxyPass https://$1...": worker("ProxyPass https://$1.contoso.test timeout=3600"),
+    "SSLVerifyClient inside of the Location": beside("inside", "SSLVerifyClient require"),
+    "SSLCARevocationFile or ...Check not written": without("SSLCARevocationCheck leaf"),
+    "mod_reqtimeout not loaded": unloaded("reqtimeout"),
+    "timeout= of the worker below 3600": worker(BARE),
+    "ping= at the worker": worker(PASS + " ping=5"),
+    "ProxyErrorOverride On": beside("vhost", "ProxyErrorOverride On"),
+    "SetOutputFilter and the like in the Location": beside("inside", "SetOutputFilter DEFLATE"),
+    "a second ProxyPass, unprotected, to the same place": beside("after", "ProxyPass /eas " + EAS),
+    "ProxyPass https://HOST/...$1": worker("ProxyPass %s$1 timeout=3600" % EAS),
+}
+
+
+def rows():
+    """README's table: (what is written, number, what to write)."""
+    with open(README, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    begin = next(at for at, line in enumerate(lines)
+                 if re.match(r"    written +number +(remedy|write)", line))
+    found = []
+    for line in lines[begin + 2:]:
+        match = re.match(r"    (\S.*?) {2,}(EAS\d{4})  (\S.*)$", line)
+        if not match:
+            break
+        found.append(match.groups())
+    return found
+
+
+def numbers():
+    """What configtest can say, from the table of reasons."""
+    with open(REASONS, encoding="utf-8") as file:
+        return {"EAS" + number for number in re.findall(
+            r"^CBA_REASON\(\w+, (00\d\d), 0, ", file.read(), re.M)} - AT_START
+
+
+def test_table_is_complete():
+    table = rows()
+    assert {number for _, number, _ in table} == numbers()
+    assert sorted(text for text, _, _ in table) == sorted(MISTAKES)
+
+
+@pytest.mark.parametrize("text, number, todo", rows(), ids=[row[0] for row in rows()])
+def test_mistake(site, text, number, todo):
+    line = MISTAKES[text](site)
+    status, output = site.configtest()
+    if number in ("EAS0001", "EAS0002"):        # of one directive: httpd says where
+        found = re.search(r"Syntax error on line (\d+) of (\S+):\n(EAS\d{4}): (.*)", output)
+        assert found, output
+        place, said, shown = (found[2], found[1]), found[3], found[4]
+    else:
+        found = [match for match in messages(output) if match["number"] == number]
+        assert len(found) == 1, output
+        place, said = (found[0]["file"], found[0]["line"]), number
+        shown = found[0].group(0)
+        value = " ".join(line.replace("{folder}", site.folder).replace('"', "").split()[:2])
+        assert line.startswith("<VirtualHost") or value in found[0]["subject"], output
+    assert (place, said) == ((site.conf, str(site.line_of(line))), number), output
+    assert todo in shown, output
+    error = number < "EAS0040" and number != "EAS0022"
+    assert status == int(error) and ("Syntax OK" in output) != error
