@@ -11,8 +11,9 @@ import re
 import pytest
 
 from lab import module
+from lab.process import run
 from test_configtest import (  # noqa: F401
-    BARE, EAS, OWA, PASS, PATH, SECTION, VHOST, made, messages, put, replace, site)
+    BARE, EAS, PASS, SECTION, VHOST, made, messages, put, replace, site)
 
 README = os.path.join(module.TOP, "README")
 REASONS = os.path.join(module.TOP, "mod_eas_cba", "core", "cba_reason.def")
@@ -165,3 +166,48 @@ def test_mistake(site, text, number, todo):
     assert todo in shown, output
     error = number < "EAS0040" and number != "EAS0022"
     assert status == int(error) and ("Syntax OK" in output) != error
+
+
+# ---- fragments -----------------------------------------------------------------------------------
+
+def directives(site):
+    """Every directive that httpd knows with the modules of the site."""
+    site.write()
+    done = run(module.program(), "-f", site.conf, "-L", env=site.env)
+    return {line.split()[0] for line in done.stdout.splitlines() if re.match(r"<?[A-Z]\w+>? \(", line)}
+
+
+def fragments(known):
+    """Paragraphs of README in which every line is a directive, a section's end or a continuation."""
+    with open(README, encoding="utf-8") as file:
+        paragraphs = re.split(r"\n[ \t]*\n|(?<=:)\n(?=    )", file.read())
+    for paragraph in paragraphs:
+        lines = [line.strip() for line in paragraph.splitlines() if line.startswith("    ")]
+        words = [line.split()[0] for line in lines if not line.startswith("</")]
+        # A table has columns.
+        if lines and len(lines) == len(paragraph.splitlines()) and all(
+                word in known or word + ">" in known for word in words) \
+                and not any(re.search(r"\S {3,}\S", line.split(" ", 1)[1])
+                            for line in lines if " " in line):
+            yield lines
+
+
+def test_fragments(site):
+    """Each can be written into a virtual host, or into a protected Location, as it stands; files that it
+    names are those of the test."""
+    found = list(fragments(directives(site)))
+    assert any("EASCertAuth On" in lines for lines in found)
+    assert any(lines[0].startswith("LogFormat") for lines in found)
+    bare = [line for line in VHOST if not line.startswith("EAS")]
+    for lines in found:
+        lines = [re.sub(r"(?<=\s)/(?:etc|var)/\S+\.(\w+)", r"{folder}/\1", line) for line in lines]
+        said = []
+        for vhost, section, inside in ((bare + lines, None, []),
+                                       (VHOST + lines, SECTION, ["EASCertAuth On", PASS]),
+                                       (VHOST, SECTION, ["EASCertAuth On", PASS, *lines])):
+            site.vhost, site.section, site.inside = list(vhost), section, inside
+            said.append(site.configtest())
+            if said[-1] == (0, "Syntax OK\n"):
+                break
+        else:
+            pytest.fail("%s\n%s" % ("\n".join(lines), said))
