@@ -133,13 +133,19 @@ static int kind_of(void *caller)
     return strstr(info.dli_fname, "/ld-linux") ? -1 : strstr(info.dli_fname, "libapr") != NULL;
 }
 
-/* MIT krb5 1.20 follows a NULL pointer there itself (krb5_tkt_creds_init frees what it has not made). */
+static int is_of_module(void *caller)
+{
+    return (uintptr_t)caller >= module_begin && (uintptr_t)caller < module_end;
+}
+
+/* MIT krb5 1.20 frees twice what it could not copy there (krb5_get_credentials, by which GSSAPI takes
+ * the ticket from its cache): that crash is its own, and is not what is looked for. */
 static int is_spared(void *caller)
 {
     Dl_info info;
 
     return dladdr(caller, &info) && info.dli_sname &&
-           !strcmp(info.dli_sname, "krb5_tkt_creds_init");
+           !strcmp(info.dli_sname, "krb5_get_credentials");
 }
 
 static int decide(void **frames, int count)
@@ -151,14 +157,12 @@ static int decide(void **frames, int count)
         dl_iterate_phdr(find_module, NULL);
     }
     for (i = 0; i < count; i++) {
-        uintptr_t at = (uintptr_t)frames[i];
-
-        ours |= at >= module_begin && at < module_end;
+        ours |= is_of_module(frames[i]);
     }
     if (!ours || kind_of(frames[0]) != (int)atomic_load(&control->apr)) {
         return 0;
     }
-    for (i = 0; i < count && i < 6; i++) {
+    for (i = 0; i < count && !is_of_module(frames[i]); i++) {
         if (is_spared(frames[i])) {
             return 0;
         }
