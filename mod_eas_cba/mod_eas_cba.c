@@ -10,14 +10,19 @@
 #include <http_request.h>
 
 #include "cba_answer.h"
+#include "cba_attempt.h"
 #include "cba_conf.h"
 #include "cba_conf_check.h"
 #include "cba_gate.h"
 #include "cba_gateway.h"
+#include "cba_group.h"
+#include "cba_hold.h"
 #include "cba_private.h"
 #include "cba_proxy.h"
 #include "cba_report.h"
+#include "cba_shared.h"
 #include "cba_spool.h"
+#include "cba_store.h"
 
 static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 {
@@ -25,6 +30,7 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     (void)ptemp;
     /* Without mod_proxy nothing is proxied; check_config says so where a Location is protected. */
     cba_mod_proxy_attach(pconf, cba_proxy_scheme_handler);
+    cba_store_pre_config(pconf);
     return OK;
 }
 
@@ -45,7 +51,13 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         return OK;
     }
     if (cba_conf_spool_prepare(ptemp, s) != APR_SUCCESS ||
-        cba_spool_post_config(pconf) != APR_SUCCESS) {
+        cba_spool_post_config(pconf) != APR_SUCCESS || cba_hold_post_config(pconf) != APR_SUCCESS) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    /* httpd reads its configuration twice at start; what is made the first time would be thrown
+     * away. */
+    if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG &&
+        cba_shared_post_config(pconf, ptemp, s) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     if (!cba_mod_proxy_is_ours()) {
@@ -63,6 +75,7 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
     if (!cba_mod_proxy_is_ours()) {
         cba_mod_proxy_end_reuse(s);
     }
+    cba_shared_child_init(pchild, s);
     cba_private_child_init(pchild);
     cba_gateway_child_init(pchild, s);
 }
@@ -71,7 +84,6 @@ static void register_hooks(apr_pool_t *pool)
 {
     static const char *const after_ssl[] = {"mod_ssl.c", NULL};
 
-    (void)pool;
     /* All LoadModule lines have been obeyed by then, whatever their order. */
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     /* "apachectl configtest" runs this and stops before post_config. */
@@ -100,7 +112,11 @@ static void register_hooks(apr_pool_t *pool)
     /* Before mod_proxy's handler: the body is read before a back-end connection is taken. */
     ap_hook_handler(cba_proxy_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
 
+    /* mod_authz_core looks for it when it reads the first Require that names it. */
+    cba_group_register(pool);
     cba_answer_register();
+    cba_attempt_register();
+    cba_hold_register();
     cba_spool_register();
     cba_proxy_register();
 }

@@ -17,8 +17,8 @@ import guard
 
 HTTPD = guard.env("HTTPD")
 MODULE = guard.BUILDDIR / ".libs" / "mod_eas_cba.so"
-OTHERS = ("mpm_event unixd authz_core headers reqtimeout socache_shmcb ssl slotmem_shm proxy "
-          "proxy_http proxy_balancer lbmethod_byrequests").split()
+OTHERS = ("mpm_event unixd alias authz_core headers reqtimeout socache_shmcb socache_redis ssl "
+          "slotmem_shm proxy proxy_http proxy_balancer lbmethod_byrequests").split()
 FILE = re.compile(r"(?<=\s)/(?:etc|var)/\S+")
 NOBODY = 65534
 
@@ -63,7 +63,8 @@ def stand_ins(folder):
     made("openssl", "ca", "-gencrl", "-config", f"{folder}/ca.conf", "-keyfile", f"{folder}/key",
          "-cert", f"{folder}/pem", "-out", f"{folder}/crl")
     return {".key": (folder / "key").read_bytes(), ".pem": (folder / "pem").read_bytes(),
-            ".crl": (folder / "crl").read_bytes(), ".keytab": keytab()}
+            ".crl": (folder / "crl").read_bytes(), ".keytab": keytab(),
+            ".cachekey": b"0123456789abcdef" * 4}
 
 
 def put(path, content):

@@ -324,3 +324,59 @@ bool cba_header_is_challenge(struct cba_span name)
     }
     return false;
 }
+
+/* The next element of a list whose commas inside of quoted strings do not count (RFC 9110 5.6.1). */
+static struct cba_span take_element(struct cba_span *list)
+{
+    struct cba_span element = {list->ptr, 0};
+    bool quoted = false;
+
+    while (element.len < list->len && (quoted || list->ptr[element.len] != ',')) {
+        if (quoted && list->ptr[element.len] == '\\' && element.len + 1 < list->len) {
+            element.len++;
+        } else if (list->ptr[element.len] == '"') {
+            quoted = !quoted;
+        }
+        element.len++;
+    }
+    list->ptr += element.len;
+    list->len -= element.len;
+    if (list->len > 0) { /* the comma */
+        list->ptr++;
+        list->len--;
+    }
+    return element;
+}
+
+static struct cba_span skip_blanks(struct cba_span text)
+{
+    while (text.len > 0 && (*text.ptr == ' ' || *text.ptr == '\t')) {
+        text.ptr++;
+        text.len--;
+    }
+    return text;
+}
+
+bool cba_challenge_offers(struct cba_span value, const char *scheme)
+{
+    size_t len = strlen(scheme);
+
+    while (value.len > 0) {
+        struct cba_span element = skip_blanks(take_element(&value));
+        struct cba_span rest;
+
+        if (element.len < len ||
+            !cba_span_equal_nocase(cba_span_of(element.ptr, len), cba_span_str(scheme))) {
+            continue;
+        }
+        rest = cba_span_of(element.ptr + len, element.len - len);
+        if (rest.len > 0 && *rest.ptr != ' ' && *rest.ptr != '\t') {
+            continue; /* a longer word */
+        }
+        rest = skip_blanks(rest);
+        if (rest.len == 0 || *rest.ptr != '=') { /* else a parameter of that name */
+            return true;
+        }
+    }
+    return false;
+}

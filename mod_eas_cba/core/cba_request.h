@@ -62,4 +62,9 @@ bool cba_header_is_claim(struct cba_span name);
  * Persistent-Auth, Authentication-Info, Proxy-Authentication-Info. */
 bool cba_header_is_challenge(struct cba_span name);
 
+/* Does this value of WWW-Authenticate offer the authentication scheme (RFC 9110 11.6.1)? Case does
+ * not matter; what looks like the scheme inside of another one's parameters does not count. Any
+ * bytes. */
+bool cba_challenge_offers(struct cba_span value, const char *scheme);
+
 #endif

@@ -219,12 +219,28 @@ static bool is_dns_name(struct cba_span host)
     return !numeric;
 }
 
-static bool is_port(struct cba_span text)
+bool cba_value_port(struct cba_span word, int *out)
 {
     int64_t port;
 
-    return text.len <= 5 && text.len > 0 && text.ptr[0] != '0' && parse_number(text, &port) &&
-           port <= PORT_MAX;
+    if (word.len > 5 || word.len == 0 || word.ptr[0] == '0' || !parse_number(word, &port) ||
+        port > PORT_MAX) {
+        return false;
+    }
+    *out = (int)port;
+    return true;
+}
+
+bool cba_value_host(struct cba_span word)
+{
+    return is_dns_name(word) || is_ipv4(word);
+}
+
+static bool is_port(struct cba_span text)
+{
+    int port;
+
+    return cba_value_port(text, &port);
 }
 
 bool cba_value_ldap_uri(struct cba_span word)
@@ -253,7 +269,7 @@ bool cba_value_ldap_uri(struct cba_span word)
         return rest.len == 0 ||
                (rest.ptr[0] == ':' && is_port(cba_span_of(rest.ptr + 1, rest.len - 1)));
     }
-    if (!take_part(&rest, ':', &host) || !(is_dns_name(host) || is_ipv4(host))) {
+    if (!take_part(&rest, ':', &host) || !cba_value_host(host)) {
         return false;
     }
     return rest.ptr == NULL || is_port(rest);

@@ -14,7 +14,7 @@
  * not that. */
 bool cba_value_bytes(struct cba_span word, int64_t *out);
 
-/* Seconds: digits, least to most inclusive. False: not that. */
+/* Seconds, or another count: digits, least to most inclusive. False: not that. */
 bool cba_value_seconds(struct cba_span word, int64_t least, int64_t most, int64_t *out);
 
 /* An object identifier in dotted form, at least two arcs, no leading zeros, at most CBA_OID_MAX
@@ -27,5 +27,11 @@ bool cba_value_pair(struct cba_span word, struct cba_span *name, struct cba_span
 /* An LDAP URI of the form ldap://host[:port] or ldaps://host[:port], no path, DN or query; host a
  * DNS name without a final dot, an IPv4 address, or an IPv6 address in brackets without a zone. */
 bool cba_value_ldap_uri(struct cba_span word);
+
+/* A DNS name without a final dot, or an IPv4 address. */
+bool cba_value_host(struct cba_span word);
+
+/* 1 to 65535, without leading zeros. False: not that. */
+bool cba_value_port(struct cba_span word, int *out);
 
 #endif

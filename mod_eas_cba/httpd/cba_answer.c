@@ -2,6 +2,8 @@
 #include "cba_answer.h"
 
 #include <apr_buckets.h>
+#include <http_connection.h>
+#include <http_protocol.h>
 #include <util_filter.h>
 
 #include "cba_request.h"
@@ -30,6 +32,44 @@ static void drop_challenges(request_rec *r)
     }
 }
 
+static int offers_negotiate(void *found, const char *name, const char *value)
+{
+    (void)name;
+    if (cba_challenge_offers(cba_span_str(value), "Negotiate")) {
+        *(bool *)found = true;
+    }
+    return 1;
+}
+
+enum cba_reason cba_answer_judge(const request_rec *r, int status)
+{
+    bool negotiable = false;
+
+    if (status == HTTP_PROXY_AUTHENTICATION_REQUIRED) {
+        return CBA_R_BACK_PROXY_CHALLENGE;
+    }
+    if (status != HTTP_UNAUTHORIZED) {
+        return CBA_R_OK;
+    }
+    apr_table_do(offers_negotiate, &negotiable, r->headers_out, "WWW-Authenticate", NULL);
+    return negotiable ? CBA_R_BACK_CHALLENGE : CBA_R_BACK_NO_NEGOTIATE;
+}
+
+/* mod_proxy says that the back end broke off by an error bucket, and with an EOC bucket that it had
+ * not begun to answer and that the phone's connection shall be closed. */
+static bool is_broken(apr_bucket_brigade *bb, bool *mute)
+{
+    bool broken = false;
+    apr_bucket *b;
+
+    *mute = false;
+    for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb); b = APR_BUCKET_NEXT(b)) {
+        broken = broken || AP_BUCKET_IS_ERROR(b);
+        *mute = *mute || AP_BUCKET_IS_EOC(b);
+    }
+    return broken;
+}
+
 static apr_status_t watch_answer(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     struct cba_answer_watch *watch = f->ctx;
@@ -37,10 +77,8 @@ static apr_status_t watch_answer(ap_filter_t *f, apr_bucket_brigade *bb)
 
     if (!watch->seen) {
         watch->seen = true;
-        watch->reason = r->status == HTTP_UNAUTHORIZED ? CBA_R_BACK_CHALLENGE
-                        : r->status == HTTP_PROXY_AUTHENTICATION_REQUIRED
-                            ? CBA_R_BACK_PROXY_CHALLENGE
-                            : CBA_R_OK;
+        watch->reason =
+            is_broken(bb, &watch->mute) ? CBA_R_BACK_FAILED : cba_answer_judge(r, r->status);
     }
     if (watch->reason != CBA_R_OK) {
         apr_brigade_cleanup(bb); /* swallowed to its end, so that mod_proxy is done with it */
@@ -62,22 +100,26 @@ void cba_answer_register(void)
 
 void cba_answer_watch(request_rec *r, struct cba_answer_watch *watch)
 {
-    watch->seen = false;
+    watch->seen = watch->mute = false;
     watch->reason = CBA_R_OK;
     if (!watch->filtering) {
         ap_add_output_filter_handle(answer_filter, watch, r, r->connection);
         watch->filtering = true;
     }
+    if (!watch->headers) {
+        watch->headers = apr_table_copy(r->pool, r->headers_out);
+        watch->err_headers = apr_table_copy(r->pool, r->err_headers_out);
+        watch->trailers = apr_table_copy(r->pool, r->trailers_out);
+    }
 }
 
-void cba_answer_forget(request_rec *r, const struct cba_answer_watch *watch)
+void cba_answer_forget(request_rec *r, struct cba_answer_watch *watch)
 {
-    if (!watch->seen) {
-        return;
-    }
-    /* What mod_proxy took over from the answer. Its Set-Cookie in particular would reach the phone
-     * with the next one. */
-    apr_table_clear(r->headers_out);
+    /* mod_proxy keeps the Set-Cookie of the table that it finds, so that a cookie of this answer
+     * would reach the phone with the next one. */
+    r->headers_out = apr_table_copy(r->pool, watch->headers);
+    r->err_headers_out = apr_table_copy(r->pool, watch->err_headers);
+    r->trailers_out = apr_table_copy(r->pool, watch->trailers);
     r->status = HTTP_OK;
     r->status_line = NULL;
     r->content_type = NULL;
@@ -85,4 +127,6 @@ void cba_answer_forget(request_rec *r, const struct cba_answer_watch *watch)
     r->content_languages = NULL;
     r->sent_bodyct = 0;
     r->no_cache = 0;
+    apr_table_unset(r->notes, "proxy-error-override");
+    apr_table_unset(r->notes, "error-notes");
 }

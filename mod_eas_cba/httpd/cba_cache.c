@@ -34,9 +34,12 @@ bool cba_cache_key(const struct cba_span *parts, size_t count, unsigned char key
     size_t i;
 
     for (i = 0; done && i < count; i++) {
-        uint64_t len = parts[i].len;
+        /* The same on every machine: keys are shared with other gateways. */
+        const unsigned char len[] = {
+            (unsigned char)(parts[i].len >> 24), (unsigned char)(parts[i].len >> 16),
+            (unsigned char)(parts[i].len >> 8), (unsigned char)parts[i].len};
 
-        done = EVP_DigestUpdate(ctx, &len, sizeof len) &&
+        done = parts[i].len <= UINT32_MAX && EVP_DigestUpdate(ctx, len, sizeof len) &&
                EVP_DigestUpdate(ctx, parts[i].ptr, parts[i].len);
     }
     done = done && EVP_DigestFinal_ex(ctx, key, NULL);
@@ -150,6 +153,20 @@ bool cba_cache_get(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KE
     return serves;
 }
 
+bool cba_cache_peek(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY],
+                    void (*take)(void *value, void *ctx), void *ctx)
+{
+    struct entry *entry;
+
+    apr_thread_mutex_lock(cache->mutex);
+    entry = find(cache, key);
+    if (entry) {
+        take(entry->value, ctx);
+    }
+    apr_thread_mutex_unlock(cache->mutex);
+    return entry != NULL;
+}
+
 /* Puts the entry in, in place of an older one. What leaves for it, to be discarded outside of the
  * lock: at most two values. */
 static void put_in(struct cba_cache *cache, struct entry *fresh, void *left[2])
@@ -232,4 +249,21 @@ void cba_cache_put(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KE
     put_in(cache, fresh, left);
     apr_thread_mutex_unlock(cache->mutex);
     discard_all(cache, left);
+}
+
+void cba_cache_drop(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY],
+                    const void *value)
+{
+    struct entry *entry;
+    void *dropped = NULL;
+
+    apr_thread_mutex_lock(cache->mutex);
+    entry = find(cache, key);
+    if (entry && entry->value == value) {
+        dropped = take_out(cache, entry);
+    }
+    apr_thread_mutex_unlock(cache->mutex);
+    if (dropped) {
+        cache->discard(dropped);
+    }
 }

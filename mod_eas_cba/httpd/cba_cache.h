@@ -32,6 +32,10 @@ struct cba_cache *cba_cache_create(apr_pool_t *pool, size_t capacity, void (*dis
 bool cba_cache_get(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t now,
                    void (*take)(void *value, void *ctx), void *ctx);
 
+/* The same for a value that need not serve any more; that is no use of it. */
+bool cba_cache_peek(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY],
+                    void (*take)(void *value, void *ctx), void *ctx);
+
 /* True once for each key until the given time: nobody asked before, or somebody whom the cache has
  * forgotten. The value that is kept is NULL. */
 bool cba_cache_first(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t now,
@@ -41,5 +45,9 @@ bool cba_cache_first(struct cba_cache *cache, const unsigned char key[CBA_CACHE_
  * when it could not be kept. */
 void cba_cache_put(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t until,
                    void *value);
+
+/* Takes the key's value out, if it is still this one. */
+void cba_cache_drop(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY],
+                    const void *value);
 
 #endif

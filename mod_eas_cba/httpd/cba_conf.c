@@ -4,11 +4,20 @@
 #include <apr_strings.h>
 #include <http_core.h>
 
+#include "cba_spn.h"
+#include "cba_store.h"
 #include "cba_value.h"
 
 #define UNSET_NUMBER INT64_MIN
 #define UNSET_TEXT   NULL
 #define UNSET_LIST   NULL
+#define UNSET_RULES  NULL
+
+/* What httpd's sections make of one value. */
+#define MERGE_NUMBER(pool, outer, inner) ((inner) != UNSET_NUMBER ? (inner) : (outer))
+#define MERGE_TEXT(pool, outer, inner)   ((inner) ? (inner) : (outer))
+#define MERGE_LIST(pool, outer, inner)   ((inner) ? (inner) : (outer))
+#define MERGE_RULES(pool, outer, inner)  added(pool, outer, inner)
 
 /* A directive's words may be wrong in as many ways as there are administrators: each answer names
  * directive, value and what to write. */
@@ -20,6 +29,12 @@
 
 #define NOTHING_DIRECTIVE(name, args, kind, field, preset, help)
 #define NOTHING_MEMBER(kind, field, preset)
+
+static const apr_array_header_t *added(apr_pool_t *pool, const apr_array_header_t *outer,
+                                       const apr_array_header_t *inner)
+{
+    return !outer ? inner : !inner ? outer : apr_array_append(pool, outer, inner);
+}
 
 void *cba_conf_dir_create(apr_pool_t *pconf, char *dir)
 {
@@ -43,9 +58,9 @@ void *cba_conf_dir_merge(apr_pool_t *pconf, void *base, void *add)
     const struct cba_dir_conf *inner = add;
 
 #define CBA_DIRECTIVE_DIR(name, args, kind, field, preset, help)                                   \
-    conf->field = inner->field != UNSET_##kind ? inner->field : outer->field;
+    conf->field = MERGE_##kind(pconf, outer->field, inner->field);
 #define CBA_MEMBER_DIR(kind, field, preset)                                                        \
-    conf->field = inner->field != UNSET_##kind ? inner->field : outer->field;
+    conf->field = MERGE_##kind(pconf, outer->field, inner->field);
 #include "cba_directives.def"
 #undef CBA_DIRECTIVE_DIR
 #undef CBA_MEMBER_DIR
@@ -87,12 +102,13 @@ void *cba_conf_srv_merge(apr_pool_t *pconf, void *base, void *add)
     const struct cba_srv_conf *inner = add;
 
 #define CBA_DIRECTIVE_SRV(name, args, kind, field, preset, help)                                   \
-    conf->field = inner->field != UNSET_##kind ? inner->field : outer->field;
+    conf->field = MERGE_##kind(pconf, outer->field, inner->field);
 #define CBA_MEMBER_SRV(kind, field, preset)                                                        \
-    conf->field = inner->field != UNSET_##kind ? inner->field : outer->field;
+    conf->field = MERGE_##kind(pconf, outer->field, inner->field);
 #include "cba_directives.def"
 #undef CBA_DIRECTIVE_SRV
 #undef CBA_MEMBER_SRV
+    conf->spn_sections = added(pconf, outer->spn_sections, inner->spn_sections);
     conf->protects = inner->protects || outer->protects;
     return conf;
 }
@@ -174,8 +190,8 @@ static const char *set_file(cmd_parms *cmd, const char **field, const char *valu
 static const char *misplaced(cmd_parms *cmd)
 {
     const struct cba_reason_info *info = cba_reason_info(CBA_R_CONF_CONTEXT);
-    const char *wrong = ap_check_cmd_context(cmd, NOT_IN_DIRECTORY | NOT_IN_FILES | NOT_IN_HTACCESS |
-                                                      NOT_IN_LIMIT | NOT_IN_PROXY);
+    const char *wrong = ap_check_cmd_context(
+        cmd, NOT_IN_DIRECTORY | NOT_IN_FILES | NOT_IN_HTACCESS | NOT_IN_LIMIT | NOT_IN_PROXY);
 
     return wrong ? apr_psprintf(cmd->pool, "%s: %s; %s", info->tag, wrong, info->remedy) : NULL;
 }
@@ -200,7 +216,8 @@ static const char *cba_conf_set_methods(cmd_parms *cmd, void *dir, const char *w
     enum cba_method method = cba_method_parse(cba_span_str(word));
 
     if (method == CBA_METHOD_NONE) {
-        return COMPLAIN(cmd, word, "one or more of SID AltSecurityIdentities UPN SIDURL RFC822 Subject");
+        return COMPLAIN(cmd, word,
+                        "one or more of SID AltSecurityIdentities UPN SIDURL RFC822 Subject");
     }
     if (conf->methods == UNSET_NUMBER) {
         conf->methods = 0;
@@ -256,6 +273,34 @@ static const char *cba_conf_set_read_limit(cmd_parms *cmd, void *dir, const char
     return misplaced(cmd);
 }
 
+static const char *cba_conf_set_account_requests(cmd_parms *cmd, void *dir, const char *word)
+{
+    struct cba_dir_conf *conf = dir;
+    struct cba_span name, value;
+    bool good = cba_value_pair(cba_span_str(word), &name, &value);
+
+    if (good && cba_span_equal_nocase(name, cba_span_str("requests"))) {
+        good = cba_value_seconds(value, 1, 1000000, &conf->account_requests);
+    } else if (good && cba_span_equal_nocase(name, cba_span_str("spool"))) {
+        good = cba_value_bytes(value, &conf->account_spool);
+    } else {
+        good = false;
+    }
+    return good ? misplaced(cmd)
+                : COMPLAIN(cmd, word, "requests=N, 1 to 1000000, and spool=BYTES, like 40M");
+}
+
+static const char *cba_conf_set_channel_binding(cmd_parms *cmd, void *dir, const char *word)
+{
+    bool automatic = !ap_cstr_casecmp(word, "Auto");
+
+    if (!automatic && ap_cstr_casecmp(word, "Off")) {
+        return COMPLAIN(cmd, word, "Auto or Off");
+    }
+    ((struct cba_dir_conf *)dir)->channel_binding = automatic;
+    return misplaced(cmd);
+}
+
 static const char *cba_conf_set_protocol(cmd_parms *cmd, void *dir, const char *word,
                                          const char *mode)
 {
@@ -303,6 +348,51 @@ static const char *cba_conf_set_user_match(cmd_parms *cmd, void *dir, int flag)
 {
     ((struct cba_dir_conf *)dir)->user_match = flag;
     return misplaced(cmd);
+}
+
+/* EASCertAuthSPN belongs to a back end: it may stand in <Proxy> as well. */
+static const char *misplaced_spn(cmd_parms *cmd)
+{
+    const struct cba_reason_info *info = cba_reason_info(CBA_R_CONF_SPN_CONTEXT);
+    const char *wrong =
+        ap_check_cmd_context(cmd, NOT_IN_DIRECTORY | NOT_IN_FILES | NOT_IN_HTACCESS | NOT_IN_LIMIT);
+
+    return wrong ? apr_psprintf(cmd->pool, "%s: %s; %s", info->tag, wrong, info->remedy) : NULL;
+}
+
+static const char *cba_conf_set_spns(cmd_parms *cmd, void *dir, const char *first,
+                                     const char *second)
+{
+    struct cba_dir_conf *conf = dir;
+    struct cba_spn_entry entry = {.section = cba_spn_section_of(cmd), .owner = dir};
+    const apr_array_header_t **field =
+        entry.section.name ? &server_of(cmd)->spn_sections : &conf->spns;
+    apr_array_header_t *list;
+
+    entry.rule.spn = second ? second : first;
+    if (second && !cba_spn_rule_read(cba_span_str(first), &entry.rule)) {
+        return COMPLAIN(
+            cmd, first,
+            "the back end as HOST or HOST:PORT, like cas1.contoso.com, and then its SPN");
+    }
+    if (!cba_spn_is_http(cba_span_str(entry.rule.spn))) {
+        return COMPLAIN(cmd, entry.rule.spn,
+                        "HTTP/HOST or HTTP/HOST:PORT as the gateway may delegate to it, like "
+                        "HTTP/cas1.contoso.com, without a realm");
+    }
+    list = apr_array_make(cmd->pool, 4, sizeof entry);
+    for (int i = 0; *field && i < (*field)->nelts; i++) {
+        const struct cba_spn_entry *other = &APR_ARRAY_IDX(*field, i, const struct cba_spn_entry);
+
+        if (other->owner == dir && cba_spn_rule_same(&other->rule, &entry.rule)) {
+            return COMPLAIN(cmd, second ? first : entry.rule.spn,
+                            second ? "each host once in a section"
+                                   : "one SPN for all hosts in a section");
+        }
+    }
+    APR_ARRAY_PUSH(list, struct cba_spn_entry) = entry;
+    *field = added(cmd->pool, *field, list);
+    return misplaced_spn(cmd);
 }
 
 static const char *cba_conf_set_keytab(cmd_parms *cmd, void *dir, const char *value)
@@ -418,6 +508,27 @@ static const char *set_named_seconds(cmd_parms *cmd, const char *word, const cha
         }
     }
     return COMPLAIN(cmd, word, usage);
+}
+
+static const char *cba_conf_set_cache(cmd_parms *cmd, void *dir, const char *value)
+{
+    enum cba_store_kind kind;
+    const char *args;
+
+    (void)dir;
+    if (!cba_store_parse(cmd->temp_pool, value, &kind, &args)) {
+        return COMPLAIN(cmd, value,
+                        "shmcb, shmcb:SIZE with 1M to 63M, redis:HOST[:PORT][,HOST[:PORT]...], "
+                        "memcache:HOST[:PORT][,HOST[:PORT]...] or none");
+    }
+    server_of(cmd)->cache = value;
+    return NULL;
+}
+
+static const char *cba_conf_set_cache_key(cmd_parms *cmd, void *dir, const char *value)
+{
+    (void)dir;
+    return set_file(cmd, &server_of(cmd)->cache_key, value);
 }
 
 static const char *cba_conf_set_ttl_account(cmd_parms *cmd, void *dir, const char *word)

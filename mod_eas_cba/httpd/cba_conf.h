@@ -17,6 +17,7 @@
 #define CBA_KIND_NUMBER int64_t
 #define CBA_KIND_TEXT   const char *
 #define CBA_KIND_LIST   const apr_array_header_t *
+#define CBA_KIND_RULES  const apr_array_header_t *
 
 struct cba_dir_conf {
 #define CBA_DIRECTIVE_SRV(name, args, kind, field, preset, help)
@@ -31,6 +32,7 @@ struct cba_dir_conf {
 };
 
 struct cba_gateway;
+struct cba_shared;
 
 struct cba_srv_conf {
 #define CBA_DIRECTIVE_DIR(name, args, kind, field, preset, help)
@@ -42,7 +44,9 @@ struct cba_srv_conf {
 #undef CBA_MEMBER_DIR
 #undef CBA_DIRECTIVE_SRV
 #undef CBA_MEMBER_SRV
+    const apr_array_header_t *spn_sections; /* struct cba_spn_entry: EASCertAuthSPN in <Proxy> */
     bool protects;               /* a protected Location stands in this server or applies to it */
+    struct cba_shared *shared;   /* set in post_config; NULL: there is none */
     struct cba_gateway *gateway; /* set once per process in child_init, before any request; NULL: it
                                     could not be set up */
 };

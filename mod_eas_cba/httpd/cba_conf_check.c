@@ -77,10 +77,12 @@ int cba_conf_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
     top = cba_conf_tree_read(ptemp, s, ap_conftree);
     c.server = top;
     check_server(c);
+    cba_rule_groups(ptemp, &findings, top, top);
     for (int i = 0; i < top->parts->nelts; i++) {
         c.server = SCOPE_AT(top->parts, i);
         if (c.server->kind == CBA_SCOPE_VHOST) {
             check_server(c);
+            cba_rule_groups(ptemp, &findings, top, c.server);
         }
     }
     return findings.errors ? HTTP_INTERNAL_SERVER_ERROR : OK;

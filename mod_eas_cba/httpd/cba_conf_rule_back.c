@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 
 #include "cba_conf_worker.h"
+#include "cba_spn.h"
 
 /* MS-ASCMD 2.2.3.81 (HeartbeatInterval): the longest Ping that Exchange takes, 59 minutes, and a
  * little for its answer. */
@@ -263,6 +264,131 @@ static void check_proxy_peer(const struct cba_case *c)
     }
 }
 
+/* --- names of back ends --- */
+
+/* Calls fn for each back end that requests of a protected section may reach, until it says yes.
+ * Says so itself where rewriting or the phone may choose. */
+static bool any_worker(const struct cba_case *c, const struct cba_scope *section,
+                       bool (*fn)(const struct cba_case *c, const struct cba_worker *worker,
+                                  const char *balancer, const void *arg),
+                       const void *arg)
+{
+    const apr_array_header_t *mappings = cba_mappings_serving(c->pool, c->server, section);
+
+    for (int i = 0; i < mappings->nelts; i++) {
+        const struct cba_mapping *mapping = MAPPING_AT(mappings, i);
+        const apr_array_header_t *workers = cba_workers_behind(c->pool, c->server, mapping);
+        const char *balancer =
+            ap_cstr_casecmpn(mapping->url, "balancer://", 11) ? NULL : mapping->url;
+
+        for (int j = 0; j < workers->nelts; j++) {
+            if (fn(c, &APR_ARRAY_IDX(workers, j, const struct cba_worker), balancer, arg)) {
+                return true;
+            }
+        }
+    }
+    return cba_server_rewrites_to_proxy(c->pool, c->server);
+}
+
+/* A worker's URL without what mod_proxy puts in the place of "$n". */
+static const char *url_of(const struct cba_case *c, const struct cba_worker *worker)
+{
+    return apr_pstrndup(c->pool, worker->url, strcspn(worker->url, "$"));
+}
+
+/* arg: struct cba_spn_entry. Is its rule, in its section if it has one, for this worker? */
+static bool is_for(const struct cba_case *c, const struct cba_worker *worker, const char *balancer,
+                   const void *arg)
+{
+    const struct cba_spn_entry *entry = arg;
+    const char *url = url_of(c, worker);
+    struct cba_span host;
+    int port;
+
+    return (!entry->section.name ||
+            cba_spn_section_fit(c->pool, &entry->section, url, balancer) > 0) &&
+           (!cba_spn_url_host(cba_span_str(url), &host, &port) ||
+            cba_spn_rule_fit(&entry->rule, host, port) > 0);
+}
+
+/* The rule of an EASCertAuthSPN, which httpd has understood before. False: it is another directive.
+ */
+static bool read_rule(const struct cba_case *c, const struct cba_directive *d,
+                      struct cba_spn_rule *rule)
+{
+    const char *first = cba_directive_word(c->pool, d, 0);
+
+    memset(rule, 0, sizeof *rule);
+    return cba_directive_is(d, "EASCertAuthSPN") &&
+           (!*cba_directive_word(c->pool, d, 1) || cba_spn_rule_read(cba_span_str(first), rule));
+}
+
+/* EASCertAuthSPN HOST SPN for a host that the section sends nothing to. */
+static void check_spn_hosts(const struct cba_case *c)
+{
+    struct cba_spn_entry entry = {0};
+
+    for (int i = 0; i < c->section->own->nelts; i++) {
+        const struct cba_directive *d = DIRECTIVE_AT(c->section->own, i);
+
+        if (read_rule(c, d, &entry.rule) && entry.rule.host.len > 0 &&
+            !any_worker(c, c->section, is_for, &entry)) {
+            cba_findings_add_directive(c->findings, CBA_R_WARN_SPN_HOST, d, 0, NULL);
+        }
+    }
+}
+
+/* May a protected section of the server, or of all servers that the main server's <Proxy> is for,
+ * send something there? */
+static bool is_used(const struct cba_case *c, const struct cba_scope *proxy,
+                    const struct cba_spn_entry *entry)
+{
+    struct cba_case other = *c;
+    int n = proxy->parent->parts->nelts;
+
+    for (int i = proxy->parent->kind == CBA_SCOPE_MAIN ? 0 : n; i <= n; i++) {
+        const apr_array_header_t *sections;
+
+        other.server = i < n ? SECTION_AT(proxy->parent->parts, i) : proxy->parent;
+        if (other.server->kind != CBA_SCOPE_VHOST && other.server->kind != CBA_SCOPE_MAIN) {
+            continue;
+        }
+        sections = cba_sections_of(c->pool, other.server, CBA_SCOPE_LOCATION);
+        for (int j = 0; j < sections->nelts; j++) {
+            if (cba_section_is_protected(c->pool, SECTION_AT(sections, j)) &&
+                any_worker(&other, SECTION_AT(sections, j), is_for, entry)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* EASCertAuthSPN in a <Proxy> that no protected section sends anything to. */
+static void check_spn_sections(const struct cba_case *c)
+{
+    const apr_array_header_t *proxies = cba_sections_of(c->pool, c->server, CBA_SCOPE_PROXY);
+
+    for (int i = 0; i < proxies->nelts; i++) {
+        const struct cba_scope *proxy = SECTION_AT(proxies, i);
+
+        for (int j = 0; j < proxy->own->nelts; j++) {
+            const struct cba_directive *d = DIRECTIVE_AT(proxy->own, j);
+            struct cba_spn_entry entry = {
+                .section = {proxy->name, !proxy->is_pattern && apr_fnmatch_test(proxy->name),
+                            proxy->is_pattern, proxy->regex}};
+            struct cba_spn_entry any = entry;
+
+            if (read_rule(c, d, &entry.rule) && !is_used(c, proxy, &entry)) {
+                cba_findings_add_directive(c->findings,
+                                           is_used(c, proxy, &any) ? CBA_R_WARN_SPN_HOST
+                                                                   : CBA_R_WARN_SPN_SECTION,
+                                           d, 0, NULL);
+            }
+        }
+    }
+}
+
 /* --- other ways to the same virtual directory --- */
 
 /* Does a mapping that has no protection of its own reach what the protected section's mapping
@@ -367,6 +493,8 @@ void cba_rule_back(const struct cba_case *c)
     }
     check_workers(c);
     check_expression(c);
+    check_spn_hosts(c);
+    check_spn_sections(c);
     check_on(c, cba_server_last(c->server, "ProxyRequests"), CBA_R_CONF_PROXY_REQUESTS);
     check_on(c, cba_case_last(c, "ProxyErrorOverride", true), CBA_R_WARN_ERROR_OVERRIDE);
     if (ap_find_linked_module("mod_ssl.c")) {

@@ -5,6 +5,9 @@
 #include <krb5.h>
 
 #include "cba_conf.h"
+#include "cba_seal.h"
+#include "cba_shared.h"
+#include "cba_store.h"
 
 #define KEYTAB_NAME_MAX 4096
 
@@ -90,6 +93,52 @@ static void check_keytab(const struct cba_case *c)
     }
 }
 
+/* Read as whoever starts httpd, before its children become the User: they get it by memory. */
+static void check_cache_key(const struct cba_case *c)
+{
+    const struct named file = {cba_server_last(c->server, "EASCertAuthCacheKey"),
+                               cba_srv_cache_key(cba_conf_srv(c->server->server))};
+    struct cba_seal seal;
+    const char *wrong;
+
+    if (!file.path) {
+        return;
+    }
+    wrong = cba_shared_read_key(c->pool, file.path, &seal);
+    cba_seal_wipe(&seal);
+    if (wrong) {
+        add(c, CBA_R_CONF_CACHE_KEY, &file, wrong);
+    }
+    if (cba_file_is_exposed(c->user, file.path)) {
+        add(c, CBA_R_CONF_EXPOSED, &file, NULL);
+    }
+}
+
+static void check_cache(const struct cba_case *c)
+{
+    const struct cba_srv_conf *conf = cba_conf_srv(c->server->server);
+    const struct cba_directive *by = cba_server_last(c->server, "EASCertAuthCache");
+    enum cba_store_kind kind;
+    const char *args;
+
+    if (!cba_store_parse(c->pool, cba_srv_cache(conf), &kind, &args)) {
+        return; /* the directive was refused */
+    }
+    if (!cba_store_available(kind)) {
+        if (by) {
+            cba_findings_add_directive(c->findings, CBA_R_CONF_CACHE_PROVIDER, by, 0,
+                                       "its module is not loaded");
+        } else {
+            cba_findings_add_missing(c->findings, CBA_R_WARN_CACHE_NONE, "EASCertAuthCache",
+                                     c->server, c->section);
+        }
+    }
+    if (kind > CBA_STORE_SHMCB && !cba_srv_cache_key(conf)) {
+        cba_findings_add_directive(c->findings, CBA_R_WARN_CACHE_KEY, by, 0, NULL);
+    }
+    check_cache_key(c);
+}
+
 void cba_rule_files(const struct cba_case *c)
 {
     const struct cba_srv_conf *conf = cba_conf_srv(c->server->server);
@@ -102,6 +151,7 @@ void cba_rule_files(const struct cba_case *c)
     const char *obstacle;
 
     check_keytab(c);
+    check_cache(c);
     if (ca.path) {
         check_file(c, &ca, CBA_R_CONF_SECRET_FILE, false);
     }

@@ -52,6 +52,9 @@ static void name_section(apr_pool_t *pool, struct cba_scope *scope)
         scope->is_pattern = true;
         scope->name = ap_getword_conf(pool, &args);
     }
+    if (scope->kind == CBA_SCOPE_PROXY && !ap_cstr_casecmpn(scope->name, "proxy:", 6)) {
+        scope->name += 6;
+    }
     if (scope->is_pattern) {
         scope->regex = ap_pregcomp(pool, scope->name, AP_REG_EXTENDED);
     }

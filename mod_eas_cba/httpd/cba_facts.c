@@ -6,7 +6,9 @@
 
 #include "cba_cache.h"
 #include "cba_conf.h"
+#include "cba_membership.h"
 #include "cba_ntauth_keeper.h"
+#include "cba_shared.h"
 
 #define ANSWERS_MAX 8192 /* accounts whose facts a process remembers */
 #define ISSUERS_MAX 8192 /* certificates whose issuer a process remembers */
@@ -15,35 +17,102 @@ struct cba_facts {
     const struct cba_srv_conf *conf;
     struct cba_directory *directory;
     struct cba_ntauth_keeper *ntauth;
+    struct cba_membership *membership;
     struct cba_cache *answers, *issuers;
     const char *scope; /* what else a remembered answer depends on: servers, base, principal */
 };
 
 /* Accounts */
 
+struct remembered {
+    int64_t issued; /* when the directory was asked */
+    struct cba_answer answer;
+};
+
 static void copy_answer(void *value, void *ctx)
 {
-    memcpy(ctx, value, sizeof(struct cba_answer));
+    const struct remembered *found = value;
+
+    *(struct cba_answer *)ctx = found->answer;
+}
+
+static void copy_issue(void *value, void *ctx)
+{
+    const struct remembered *found = value;
+
+    *(int64_t *)ctx = found->issued;
+}
+
+/* How long an answer serves here. */
+static int64_t lifetime(const struct cba_facts *facts, const struct cba_answer *answer)
+{
+    return answer->count ? cba_srv_ttl_account(facts->conf) : cba_srv_ttl_negative(facts->conf);
 }
 
 static void remember_answer(struct cba_facts *facts, const unsigned char *key,
-                            const struct cba_answer *answer)
+                            const struct cba_answer *answer, const struct cba_record_times *times)
 {
-    int64_t ttl =
-        answer->count ? cba_srv_ttl_account(facts->conf) : cba_srv_ttl_negative(facts->conf);
-    struct cba_answer *copy = malloc(sizeof *copy);
+    struct remembered *copy = malloc(sizeof *copy);
 
     if (!copy) {
         return; /* asked again next time */
     }
-    *copy = *answer;
-    cba_cache_put(facts->answers, key, apr_time_sec(apr_time_now()) + ttl, copy);
+    copy->issued = times->issued;
+    copy->answer = *answer;
+    cba_cache_put(facts->answers, key, times->until, copy);
+}
+
+/* For other processes and gateways; that nobody was found as well, under the same key. */
+static void share_answer(struct cba_facts *facts, const unsigned char *key,
+                         const struct cba_answer *answer, const struct cba_record_times *times)
+{
+    unsigned char content[CBA_RECORD_ANSWER_MAX];
+    size_t len;
+
+    if (facts->conf->shared) {
+        cba_record_put_answer(answer, content, &len);
+        cba_shared_put(facts->conf->shared, key, CBA_RECORD_ANSWER, times,
+                       cba_span_of(content, len));
+    }
+}
+
+/* What another process or gateway learnt; it serves here as long as it would have there. */
+static bool recall_answer(struct cba_facts *facts, const unsigned char *key,
+                          struct cba_answer *answer)
+{
+    struct cba_record_times times = {0, 0};
+    struct cba_shared_record record;
+    int64_t known = 0;
+    bool good;
+
+    cba_cache_peek(facts->answers, key, copy_issue, &known);
+    if (!cba_shared_get(facts->conf->shared, key, CBA_RECORD_ANSWER,
+                        cba_srv_ttl_account(facts->conf), known, &record)) {
+        return false;
+    }
+    good = cba_record_take_answer(record.content, answer);
+    if (!good) {
+        cba_shared_complain(facts->conf->shared, CBA_R_CACHE_FORMAT, NULL);
+    } else {
+        times.issued = record.issued;
+        times.until = record.issued + lifetime(facts, answer);
+        if (record.until < times.until) {
+            times.until = record.until;
+        }
+        good = apr_time_sec(apr_time_now()) < times.until;
+    }
+    cba_shared_release(&record);
+    if (good) {
+        remember_answer(facts, key, answer, &times);
+    }
+    return good;
 }
 
 enum cba_reason cba_facts_find(struct cba_facts *facts, const struct cba_cert *cert,
                                struct cba_deadline deadline, struct cba_answer *answer,
                                struct cba_result *result)
 {
+    struct cba_record_times times = {.issued = apr_time_sec(apr_time_now())};
     unsigned char key[CBA_CACHE_KEY];
     enum cba_reason reason;
 
@@ -56,12 +125,16 @@ enum cba_reason cba_facts_find(struct cba_facts *facts, const struct cba_cert *c
             return CBA_R_LIFE_MEMORY;
         }
     }
-    if (cba_cache_get(facts->answers, key, apr_time_sec(apr_time_now()), copy_answer, answer)) {
+    if (cba_cache_get(facts->answers, key, times.issued, copy_answer, answer) ||
+        recall_answer(facts, key, answer)) {
         return CBA_R_OK;
     }
+    memset(answer, 0, sizeof *answer);
     reason = cba_directory_find(facts->directory, cert, deadline, answer, result);
     if (reason == CBA_R_OK) {
-        remember_answer(facts, key, answer);
+        times.until = times.issued + lifetime(facts, answer);
+        remember_answer(facts, key, answer, &times);
+        share_answer(facts, key, answer, &times);
     }
     return reason;
 }
@@ -131,6 +204,15 @@ enum cba_reason cba_facts_ntauth(struct cba_facts *facts, struct cba_span der,
     return reason;
 }
 
+/* Groups */
+
+enum cba_reason cba_facts_member(struct cba_facts *facts, const struct cba_account *account,
+                                 const char *group, struct cba_deadline deadline, bool *member,
+                                 struct cba_result *result)
+{
+    return cba_membership_ask(facts->membership, account, group, deadline, member, result);
+}
+
 static const char *scope_of(apr_pool_t *pool, const struct cba_srv_conf *conf,
                             const char *principal)
 {
@@ -153,5 +235,7 @@ struct cba_facts *cba_facts_create(apr_pool_t *pchild, const server_rec *server,
     facts->answers = cba_cache_create(pchild, ANSWERS_MAX, free);
     facts->issuers = cba_cache_create(pchild, ISSUERS_MAX, free);
     facts->scope = scope_of(pchild, conf, principal);
-    return facts->ntauth && facts->answers && facts->issuers ? facts : NULL;
+    facts->membership = cba_membership_create(
+        pchild, directory, facts->scope, cba_srv_ttl_account(conf), cba_srv_ttl_negative(conf));
+    return facts->ntauth && facts->answers && facts->issuers && facts->membership ? facts : NULL;
 }

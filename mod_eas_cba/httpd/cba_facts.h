@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Facts: what the directory says of certificates, remembered or asked for. One for each virtual
- * host and process, made in child_init, ends with the process's pool; all threads.
+ * Facts: what the directory says of certificates and groups, remembered or asked for. One for each
+ * virtual host and process, made in child_init, ends with the process's pool; all threads.
  */
 #ifndef CBA_FACTS_H
 #define CBA_FACTS_H
@@ -31,5 +31,10 @@ enum cba_reason cba_facts_find(struct cba_facts *facts, const struct cba_cert *c
 enum cba_reason cba_facts_ntauth(struct cba_facts *facts, struct cba_span der,
                                  const struct cba_cert *cert, struct cba_deadline deadline,
                                  struct cba_ntauth_facts *out, struct cba_result *result);
+
+/* Is the account in the group with this DN, nested or as its primary group? As cba_membership_ask. */
+enum cba_reason cba_facts_member(struct cba_facts *facts, const struct cba_account *account,
+                                 const char *group, struct cba_deadline deadline, bool *member,
+                                 struct cba_result *result);
 
 #endif

@@ -112,8 +112,7 @@ static enum cba_reason decide(request_rec *r, struct cba_pass *pass)
         .version = field_of(r, "MS-ASProtocolVersion"),
         .policy_key = field_of(r, "X-MS-PolicyKey"),
     };
-    struct inquiry inquiry = {srv->gateway,
-                              cba_deadline_in_ms(cba_srv_timeout_directory(srv) * 1000)};
+    struct inquiry inquiry = {srv->gateway, pass->deadline};
     struct cba_ports ports = {
         .ctx = &inquiry, .parse = parse_certificate, .find = find_account, .ntauth = find_issuer};
     struct cba_peer peer;
@@ -130,6 +129,7 @@ static int pass_or_refuse(request_rec *r)
 
     pass->request = r;
     pass->per_dir_config = r->per_dir_config;
+    pass->deadline = cba_deadline_in_ms(cba_srv_timeout_directory(cba_conf_srv(r->server)) * 1000);
     ap_set_module_config(r->request_config, &eas_cba_module, pass);
     cba_gate_take_claims(r);
     reason = decide(r, pass);
@@ -151,6 +151,32 @@ int cba_gate_access(request_rec *r)
     return cba_gate_protects(r) ? pass_or_refuse(r) : DECLINED;
 }
 
+/* The request from which this one comes by an internal redirect (ErrorDocument), or of which it is a
+ * part, if that was refused: httpd asks no Require about this one where both have the same
+ * configuration, and for the certificate alone it might be let in. Else NULL. */
+static const request_rec *refused_origin(const request_rec *r)
+{
+    const request_rec *origin = r->prev ? r->prev : r->main;
+    const struct cba_pass *pass = origin ? pass_of(origin) : NULL;
+
+    return pass && pass->refused && origin->per_dir_config == r->per_dir_config ? origin : NULL;
+}
+
+static int decide_late(request_rec *r)
+{
+    const request_rec *origin = refused_origin(r);
+    const char *number;
+
+    if (!origin) {
+        return pass_or_refuse(r);
+    }
+    number = apr_table_get(origin->subprocess_env, CBA_ENV_REASON);
+    if (number) {
+        apr_table_setn(r->subprocess_env, CBA_ENV_REASON, number);
+    }
+    return HTTP_FORBIDDEN;
+}
+
 int cba_gate_fixups(request_rec *r)
 {
     struct cba_pass *pass;
@@ -160,7 +186,7 @@ int cba_gate_fixups(request_rec *r)
     }
     pass = pass_of(r);
     if (!pass) {
-        return pass_or_refuse(r);
+        return decide_late(r);
     }
     /* Refused and still here: Satisfy Any, or a module that overrules the access phase. Nothing
      * overrules this one. */
@@ -184,12 +210,13 @@ static int judge_by_others(request_rec *r, int (*run)(request_rec *r))
         return DECLINED;
     }
     pass->with_others = true;
+    pass->groups = (struct cba_group_opinion){0};
     status = run(r);
     pass->with_others = false;
     if (status == OK || status == DECLINED) {
         return status;
     }
-    return cba_report_refusal(r, pass, CBA_R_ACC_REQUIRE, NULL);
+    return cba_report_refusal(r, pass, cba_group_refusal(&pass->groups), &pass->groups.result);
 }
 
 int cba_gate_access_ex(request_rec *r)
@@ -202,10 +229,22 @@ int cba_gate_authz(request_rec *r)
     return judge_by_others(r, ap_run_auth_checker);
 }
 
+#define NOTE_OUTSIDE "eas-refused"
+
+void cba_gate_refuse_outside(request_rec *r, enum cba_reason reason)
+{
+    cba_report_refusal(r, NULL, reason, NULL);
+    apr_table_setn(r->notes, NOTE_OUTSIDE, "");
+}
+
 void cba_gate_error(request_rec *r)
 {
     static const char *const challenges[] = {"WWW-Authenticate", "Proxy-Authenticate"};
 
+    if (apr_table_get(r->notes, NOTE_OUTSIDE)) {
+        r->status = HTTP_FORBIDDEN;
+        r->status_line = NULL;
+    }
     if (!cba_gate_protects(r)) {
         return;
     }

@@ -8,23 +8,27 @@
 #define CBA_GATE_H
 
 #include "cba_answer.h"
+#include "cba_deadline.h"
+#include "cba_group.h"
 #include "cba_module.h"
 #include "cba_decision.h"
 
 struct cba_spool;
-struct cba_attempt;
 
 /* What is known of one request. Lives in r->pool; the thread that runs the request owns it. */
 struct cba_pass {
     const request_rec *request;             /* the decision is for this request ... */
     const ap_conf_vector_t *per_dir_config; /* ... under this configuration, and no other */
     struct cba_decision decision;
+    struct cba_deadline deadline;    /* of all that is asked of the directory */
+    struct cba_group_opinion groups; /* what Require eas-group says, while it is asked */
     /* sAMAccountName@REALM of an admitted account */
     char user[CBA_SAM_MAX + 1 + CBA_DOMAIN_MAX + 1];
     struct cba_spool *spool;        /* the body, once it was read ahead */
-    struct cba_attempt *attempt;    /* while mod_proxy_http runs on our behalf */
+    bool attempting;                /* mod_proxy_http runs on our behalf */
     struct cba_answer_watch answer; /* what came of it */
     unsigned attempts;              /* tries at back ends so far */
+    bool halfway;                   /* the last one broke off while the body was on its way */
     bool with_others;               /* the other modules' authorization runs */
     bool refused;                   /* a refusal was reported */
 };
@@ -51,6 +55,10 @@ int cba_gate_authn(request_rec *r);
 int cba_gate_fixups(request_rec *r);
 /* insert_error_filter: no 401 and no challenge of the server's own leaves a protected Location. */
 void cba_gate_error(request_rec *r);
+
+/* Refuses a request that the gate does not protect: logs the number now, and answers with its status
+ * whatever httpd makes of the error that the caller returns. */
+void cba_gate_refuse_outside(request_rec *r, enum cba_reason reason);
 
 /* Removes the header fields in which a phone could claim an identity, and returns them. */
 apr_table_t *cba_gate_take_claims(request_rec *r);

@@ -49,6 +49,15 @@ enum cba_reason cba_gateway_ntauth(struct cba_gateway *gateway, struct cba_span 
                    : CBA_R_LIFE_GATEWAY;
 }
 
+enum cba_reason cba_gateway_member(struct cba_gateway *gateway, const struct cba_account *account,
+                                   const char *group, struct cba_deadline deadline, bool *member,
+                                   struct cba_result *result)
+{
+    *member = false;
+    return gateway ? cba_facts_member(gateway->facts, account, group, deadline, member, result)
+                   : CBA_R_LIFE_GATEWAY;
+}
+
 enum cba_reason cba_gateway_ticket(struct cba_gateway *gateway, const struct cba_account *account,
                                    const char *spn, struct cba_ticket **out, const char **source,
                                    struct cba_result *result)
@@ -56,6 +65,18 @@ enum cba_reason cba_gateway_ticket(struct cba_gateway *gateway, const struct cba
     *out = NULL;
     return gateway ? cba_tickets_get(gateway->tickets, account, spn, out, source, result)
                    : CBA_R_LIFE_GATEWAY;
+}
+
+bool cba_gateway_renew(struct cba_gateway *gateway, const struct cba_account *account,
+                       const char *spn, const struct cba_ticket *refused)
+{
+    return cba_tickets_renew(gateway->tickets, account, spn, refused);
+}
+
+void cba_gateway_refused(struct cba_gateway *gateway, const struct cba_account *account,
+                         const char *spn)
+{
+    cba_tickets_refused(gateway->tickets, account, spn);
 }
 
 bool cba_gateway_weak_is_new(struct cba_gateway *gateway, const struct cba_account *account)

@@ -39,13 +39,26 @@ enum cba_reason cba_gateway_ntauth(struct cba_gateway *gateway, struct cba_span 
                                    const struct cba_cert *cert, struct cba_deadline deadline,
                                    struct cba_ntauth_facts *facts, struct cba_result *result);
 
+/* Is the account in the group with this DN, nested or as its primary group? Remembered or asked for,
+ * under the deadline of the request's directory work. CBA_R_OK with *member, or ACC_GROUPS_MANY,
+ * DIR_*, KRB_* (of the gateway's own login), LIFE_*. */
+enum cba_reason cba_gateway_member(struct cba_gateway *gateway, const struct cba_account *account,
+                                   const char *group, struct cba_deadline deadline, bool *member,
+                                   struct cba_result *result);
+
 /* Is it the first time on this day (UTC) that this process lets the account in by a weak mapping? */
 bool cba_gateway_weak_is_new(struct cba_gateway *gateway, const struct cba_account *account);
 
-/* A ticket for the account to the SPN, remembered or asked for. *source is "process" or "kdc".
- * CBA_R_OK with a reference in *out, or KRB_*, LIFE_*. */
+/* A ticket for the account to the SPN, remembered or asked for. *source is "process", "shared" or
+ * "kdc". CBA_R_OK with a reference in *out, or KRB_*, LIFE_*. */
 enum cba_reason cba_gateway_ticket(struct cba_gateway *gateway, const struct cba_account *account,
                                    const char *spn, struct cba_ticket **out, const char **source,
                                    struct cba_result *result);
+
+/* See cba_tickets_renew and cba_tickets_refused; the gateway gave the ticket. */
+bool cba_gateway_renew(struct cba_gateway *gateway, const struct cba_account *account,
+                       const char *spn, const struct cba_ticket *refused);
+void cba_gateway_refused(struct cba_gateway *gateway, const struct cba_account *account,
+                         const char *spn);
 
 #endif

@@ -171,7 +171,7 @@ static bool becomes(struct client *client, const struct cba_sid *owner)
 }
 
 struct cba_private *cba_private_take(request_rec *r, const struct cba_account *account,
-                                     proxy_worker *worker, const char *spn)
+                                     proxy_worker *worker, const char *spn, bool fresh)
 {
     const struct cba_berth berth = {account->sid, worker, r->server, spn};
     struct client *client = client_of(r);
@@ -180,12 +180,12 @@ struct cba_private *cba_private_take(request_rec *r, const struct cba_account *a
     if (client && !becomes(client, &account->sid)) {
         client = NULL;
     }
-    connection = client ? find(client, &berth) : NULL;
+    connection = client && !fresh ? find(client, &berth) : NULL;
     if (!connection) {
         if (client && client->count >= PER_CLIENT_MAX) {
             retire_idle(client);
         }
-        connection = cba_parking_take(&berth);
+        connection = fresh ? NULL : cba_parking_take(&berth);
         if (!connection) {
             connection = create(&berth, worker);
         }

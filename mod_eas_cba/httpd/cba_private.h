@@ -23,9 +23,10 @@ struct cba_private;
 void cba_private_child_init(apr_pool_t *pchild);
 
 /* A connection for this account, worker, SPN and virtual host: that of the request's client
- * connection, a parked one, or a new one. NULL: out of memory. */
+ * connection, a parked one, or a new one. fresh: a new one in any case, because one that served
+ * before has failed. NULL: out of memory. */
 struct cba_private *cba_private_take(request_rec *r, const struct cba_account *account,
-                                     proxy_worker *worker, const char *spn);
+                                     proxy_worker *worker, const char *spn, bool fresh);
 
 /* The worker to hand to mod_proxy_http in place of the one it was copied from. */
 proxy_worker *cba_private_worker(struct cba_private *connection);

@@ -3,28 +3,15 @@
 
 #include <apr_strings.h>
 #include <apr_uri.h>
-#include <mod_ssl_openssl.h>
-#include <openssl/x509v3.h>
 
-#include "cba_answer.h"
+#include "cba_attempt.h"
 #include "cba_conf.h"
 #include "cba_gate.h"
 #include "cba_gateway.h"
-#include "cba_private.h"
+#include "cba_hold.h"
 #include "cba_report.h"
+#include "cba_spn.h"
 #include "cba_spool.h"
-
-/* One try at one back end. On the stack of scheme_handler, known to the request while it lasts. */
-struct cba_attempt {
-    const char *host;          /* whose ticket it is */
-    const char *authorization; /* for mod_proxy's copy of the headers */
-    SSL *handshake;            /* a TLS handshake with the back end began; holds a reference */
-    bool verified;             /* ... and ended with a verified chain and name */
-};
-
-/* mod_ssl's hook is told the connection, not the request it is made for. The handshake runs inside
- * of mod_proxy_http's first write, in the thread that called it. */
-static _Thread_local struct cba_attempt *handshaking;
 
 /* handler */
 
@@ -37,9 +24,15 @@ static bool is_proxied(const request_rec *r)
 int cba_proxy_handler(request_rec *r)
 {
     const struct cba_dir_conf *dir = cba_conf_dir(r);
-    int64_t limit = cba_dir_read_limit(dir);
-    bool small = cba_dir_protocol(dir) == CBA_PROTOCOL_AUTODISCOVER && limit > CBA_DISCOVERY_MAX;
     const struct cba_srv_conf *srv = cba_conf_srv(r->server);
+    struct cba_spool_rule rule = {
+        .limit = cba_dir_read_limit(dir),
+        .memory = cba_dir_read_memory(dir),
+        .total = cba_srv_spool_total(srv),
+        .dir = cba_conf_spool_path(r->pool, srv),
+    };
+    bool small =
+        cba_dir_protocol(dir) == CBA_PROTOCOL_AUTODISCOVER && rule.limit > CBA_DISCOVERY_MAX;
     struct cba_result result = {""};
     struct cba_pass *pass;
     enum cba_reason reason;
@@ -52,12 +45,18 @@ int cba_proxy_handler(request_rec *r)
     if (!pass) {
         return cba_report_refusal(r, NULL, CBA_R_REQ_UNDECIDED, NULL);
     }
+    reason = cba_hold_take(r, &pass->decision.account.sid, cba_dir_account_requests(dir),
+                           cba_dir_account_spool(dir), &rule.hold);
+    if (reason == CBA_R_REQ_ACCOUNT_UNCOUNTED) {
+        cba_report_passed(r, pass, reason);
+    } else if (reason != CBA_R_OK) {
+        return cba_report_refusal(r, pass, reason, NULL);
+    }
     /* What is there again by now is the administrator's (RequestHeader) and stays; what reading the
      * body adds comes from the phone's trailers (MergeTrailers). */
     own = cba_gate_take_claims(r);
-    reason = cba_spool_read(r, small ? CBA_DISCOVERY_MAX : limit, cba_dir_read_memory(dir),
-                            cba_conf_spool_path(r->pool, srv), cba_srv_spool_total(srv),
-                            &pass->spool, &result);
+    rule.limit = small ? CBA_DISCOVERY_MAX : rule.limit;
+    reason = cba_spool_read(r, &rule, &pass->spool, &result);
     if (small && (reason == CBA_R_REQ_ANNOUNCED || reason == CBA_R_REQ_GREW)) {
         reason = CBA_R_REQ_AUTODISCOVER_SIZE;
     }
@@ -112,99 +111,77 @@ static enum cba_reason check_worker(request_rec *r, const proxy_worker *worker, 
     return CBA_R_OK;
 }
 
-static apr_status_t wipe(void *text)
+/* Sends the request until it is answered, and again for two causes only, each of them once: the
+ * back end refused the token, and the key of the service may have changed since its ticket was
+ * made; or it closed a kept connection before the last byte of the request had left. CBA_R_OK with
+ * mod_proxy's status, or why the phone is refused. */
+static enum cba_reason deliver(request_rec *r, struct cba_pass *pass,
+                               const struct cba_target *target, int *status,
+                               struct cba_result *result)
 {
-    OPENSSL_cleanse(text, strlen(text));
-    return APR_SUCCESS;
-}
+    struct cba_gateway *gateway = cba_conf_srv(r->server)->gateway;
+    const struct cba_account *account = &pass->decision.account;
+    bool bind = cba_dir_channel_binding(cba_conf_dir(r)) != 0;
+    bool renewed = false, resent = false, again = true;
+    enum cba_reason reason = CBA_R_OK;
 
-static enum cba_reason make_authorization(request_rec *r, struct cba_pass *pass, const char *spn,
-                                          const char **authorization, struct cba_result *result)
-{
-    struct cba_ticket *ticket;
-    const char *source;
-    char *token = NULL, *header;
-    enum cba_reason reason;
+    while (again) {
+        struct cba_attempt attempt;
+        struct cba_ticket *ticket;
+        const char *source;
 
-    reason = cba_gateway_ticket(cba_conf_srv(r->server)->gateway, &pass->decision.account, spn,
-                                &ticket, &source, result);
-    if (reason != CBA_R_OK) {
-        return reason;
+        again = false;
+        pass->attempts++;
+        apr_table_setn(r->subprocess_env, CBA_ENV_ATTEMPTS, apr_itoa(r->pool, (int)pass->attempts));
+        reason = cba_gateway_ticket(gateway, account, target->spn, &ticket, &source, result);
+        if (reason != CBA_R_OK) {
+            break;
+        }
+        apr_table_setn(r->subprocess_env, CBA_ENV_TICKET, source);
+        cba_attempt_make(r, pass, target, ticket, bind, renewed || resent, &attempt);
+        reason = attempt.reason;
+        *result = attempt.result;
+        *status = attempt.status;
+        switch (attempt.outcome) {
+        case CBA_OUTCOME_ANSWERED:
+        case CBA_OUTCOME_REFUSED:
+            break;
+        case CBA_OUTCOME_CHALLENGED:
+            if (renewed) {
+                cba_gateway_refused(gateway, account, target->spn);
+            } else if (!cba_gateway_renew(gateway, account, target->spn, ticket)) {
+                reason = CBA_R_BACK_STILL_REFUSES;
+            } else {
+                renewed = again = true;
+            }
+            break;
+        case CBA_OUTCOME_UNSENT:
+            if (attempt.kept && !resent) {
+                resent = again = true;
+            } else { /* the next member may */
+                pass->halfway = true;
+                *status = HTTP_SERVICE_UNAVAILABLE;
+            }
+            break;
+        }
+        cba_ticket_unref(ticket);
+        if (again && r->connection->aborted) { /* nobody waits for an answer any more */
+            *status = DONE;
+            return CBA_R_OK;
+        }
     }
-    apr_table_setn(r->subprocess_env, CBA_ENV_TICKET, source);
-    reason = cba_ticket_token(ticket, cba_span_of("", 0), &token, result);
-    cba_ticket_unref(ticket);
-    if (reason != CBA_R_OK) {
-        return reason;
-    }
-    header = apr_pstrcat(r->pool, "Negotiate ", token, NULL);
-    cba_token_free(token);
-    apr_pool_cleanup_register(r->pool, header, wipe, apr_pool_cleanup_null);
-    *authorization = header;
-    return CBA_R_OK;
-}
-
-/* mod_proxy_http, with everything it needs from us. Returns its status; the attempt says the rest.
- */
-static int run(request_rec *r, struct cba_pass *pass, struct cba_attempt *attempt,
-               proxy_worker *worker, proxy_server_conf *conf, char *url, const char *proxyname,
-               apr_port_t proxyport)
-{
-    int status;
-
-    /* mod_proxy_http keeps a body that it began to send for a second try. Ours starts over. */
-    apr_pool_userdata_setn(NULL, "proxy-req-input", NULL, r->pool);
-    cba_spool_rewind(pass->spool);
-    cba_answer_watch(r, &pass->answer);
-    pass->attempt = attempt;
-    handshaking = attempt;
-    status = cba_mod_proxy_run(r, worker, conf, url, proxyname, proxyport);
-    handshaking = NULL;
-    pass->attempt = NULL;
-    return status;
-}
-
-/* Did TLS fail because of who the back end is? Otherwise it broke off, spoke something else or
- * hung. */
-static bool is_stranger(const struct cba_attempt *attempt)
-{
-    return attempt->handshake && !attempt->verified &&
-           (SSL_is_init_finished(attempt->handshake) ||
-            SSL_get_verify_result(attempt->handshake) != X509_V_OK);
-}
-
-/* What came of the attempt: CBA_R_OK leaves mod_proxy's status as it is. */
-static enum cba_reason judge(const struct cba_pass *pass, const struct cba_attempt *attempt,
-                             int status)
-{
-    if (pass->answer.reason != CBA_R_OK) {
-        return pass->answer.reason;
-    }
-    switch (status) {
-    case DECLINED: /* nobody speaks https: mod_proxy_http is not there */
-        return CBA_R_BACK_SCHEME;
-    case HTTP_UNAUTHORIZED: /* ProxyErrorOverride */
-        return CBA_R_BACK_CHALLENGE;
-    case HTTP_PROXY_AUTHENTICATION_REQUIRED:
-        return CBA_R_BACK_PROXY_CHALLENGE;
-    case OK:
-    case DONE:
-        return CBA_R_OK;
-    default:
-        return is_stranger(attempt) ? CBA_R_BACK_UNVERIFIED : CBA_R_OK;
-    }
+    return reason;
 }
 
 int cba_proxy_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_conf *conf,
                              char *url, const char *proxyname, apr_port_t proxyport)
 {
-    struct cba_attempt attempt = {0};
-    struct cba_private *connection = NULL;
+    struct cba_target target = {
+        .worker = worker, .conf = conf, .url = url, .proxyname = proxyname, .proxyport = proxyport};
     struct cba_result result = {""};
     struct cba_pass *pass;
     enum cba_reason reason;
-    const char *spn;
-    int status;
+    int status = HTTP_BAD_GATEWAY;
 
     if (!cba_gate_protects(r)) {
         return DECLINED;
@@ -213,63 +190,33 @@ int cba_proxy_scheme_handler(request_rec *r, proxy_worker *worker, proxy_server_
     if (!pass || !pass->spool) {
         return refuse(r, pass, CBA_R_REQ_UNDECIDED, NULL);
     }
-    if (pass->attempt) { /* our own call below: mod_proxy_http's turn */
+    if (pass->attempting) { /* our own call below: mod_proxy_http's turn */
         return DECLINED;
     }
 
-    reason = check_worker(r, worker, url, &attempt.host);
+    reason = check_worker(r, worker, url, &target.host);
     if (reason != CBA_R_OK) {
         return refuse(r, pass, reason, NULL);
     }
-    spn = apr_pstrcat(r->pool, "HTTP/", attempt.host, NULL);
-    pass->attempts++;
-    apr_table_setn(r->subprocess_env, CBA_ENV_SPN, spn);
-    apr_table_setn(r->subprocess_env, CBA_ENV_ATTEMPTS, apr_itoa(r->pool, (int)pass->attempts));
-    reason = make_authorization(r, pass, spn, &attempt.authorization, &result);
-    if (reason != CBA_R_OK) {
-        return refuse(r, pass, reason, &result);
-    }
-
-    if (cba_mod_proxy_is_ours()) {
-        connection = cba_private_take(r, &pass->decision.account, worker, spn);
-        if (!connection) {
-            return refuse(r, pass, CBA_R_LIFE_MEMORY, NULL);
-        }
-        worker = cba_private_worker(connection);
-    }
-    status = run(r, pass, &attempt, worker, conf, url, proxyname, proxyport);
-    reason = judge(pass, &attempt, status);
-    SSL_free(attempt.handshake);
-    if (connection) {
-        cba_private_give_back(connection,
-                              status == OK && reason == CBA_R_OK && !r->connection->aborted);
-    }
-    if (reason != CBA_R_OK) {
-        cba_answer_forget(r, &pass->answer);
-        return refuse(r, pass, reason, NULL);
-    }
-    /* What is left of 500 is a name that does not resolve or a handshake that was not finished: as
-     * good as a back end that does not answer, and the next member may. */
-    return status == HTTP_INTERNAL_SERVER_ERROR ? HTTP_SERVICE_UNAVAILABLE : status;
+    target.spn = cba_spn_for(r, url, target.host);
+    apr_table_setn(r->subprocess_env, CBA_ENV_SPN, target.spn);
+    /* A phone waits for an answer, and for no other word of the back end ("103 Early Hints"). */
+    apr_table_setn(r->subprocess_env, "proxy-interim-response", "Suppress");
+    pass->halfway = false;
+    reason = deliver(r, pass, &target, &status, &result);
+    return reason == CBA_R_OK ? status : refuse(r, pass, reason, &result);
 }
 
 /* mod_proxy's hooks */
 
 int cba_proxy_fixups(request_rec *r)
 {
-    /* r->headers_in is mod_proxy's copy here: a phone's "Connection: Authorization" has been obeyed
-     * already, and nothing that logs or changes headers sees the token. */
-    struct cba_pass *pass;
-
+    /* r->headers_in is mod_proxy's copy here. The token is written below all of httpd's tables, by
+     * the attempt: nothing that logs or changes headers sees it. Nobody else's leaves. */
     if (!cba_gate_protects(r)) {
         return DECLINED;
     }
-    pass = cba_gate_admitted(r);
-    if (pass && pass->attempt) {
-        apr_table_setn(r->headers_in, "Authorization", pass->attempt->authorization);
-    } else {
-        apr_table_unset(r->headers_in, "Authorization");
-    }
+    apr_table_unset(r->headers_in, "Authorization");
     return OK;
 }
 
@@ -287,7 +234,7 @@ int cba_proxy_request_status(int *status, request_rec *r)
     }
     switch (*status) {
     case HTTP_SERVICE_UNAVAILABLE:
-        reason = CBA_R_BACK_UNREACHABLE;
+        reason = pass->halfway ? CBA_R_BACK_HALFWAY : CBA_R_BACK_UNREACHABLE;
         break;
     case HTTP_GATEWAY_TIME_OUT:
         reason = CBA_R_BACK_TIMEOUT;
@@ -303,51 +250,8 @@ int cba_proxy_request_status(int *status, request_rec *r)
     return OK;
 }
 
-static int handshake_begins(conn_rec *c, SSL *ssl, int is_proxy)
-{
-    (void)c;
-    if (!handshaking || !is_proxy) {
-        return DECLINED;
-    }
-    SSL_free(handshaking->handshake); /* mod_proxy_http tries twice with "ping=" */
-    SSL_up_ref(ssl);
-    handshaking->handshake = ssl;
-    return OK;
-}
-
-/* The name in the SPN, in the certificate: in a dNSName if it has any, else in its CN. mod_ssl
- * checks the name too, but can be told not to, checks the phone's Host with ProxyPreserveHost, and
- * takes the CN beside a dNSName (RFC 6125 6.4.4 does not). */
-static bool is_named(X509 *certificate, const char *host)
-{
-    return X509_check_host(certificate, host, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1 ||
-           X509_check_ip_asc(certificate, host, 0) == 1;
-}
-
-/* mod_ssl's hook, after its own checks and before the first byte of the request leaves. */
-static int backend_verified(conn_rec *c, SSL *ssl)
-{
-    X509 *certificate;
-    bool good;
-
-    (void)c;
-    if (!handshaking) {
-        return DECLINED;
-    }
-    certificate = SSL_get1_peer_certificate(ssl);
-    /* With SSLProxyVerify none mod_ssl lets the handshake succeed whatever the verification said.
-     */
-    good = certificate && SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE &&
-           SSL_get_verify_result(ssl) == X509_V_OK && is_named(certificate, handshaking->host);
-    X509_free(certificate);
-    handshaking->verified = good;
-    return good ? OK : HTTP_BAD_GATEWAY;
-}
-
 void cba_proxy_register(void)
 {
-    APR_OPTIONAL_HOOK(ssl, pre_handshake, handshake_begins, NULL, NULL, APR_HOOK_MIDDLE);
-    APR_OPTIONAL_HOOK(ssl, proxy_post_handshake, backend_verified, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(proxy, fixups, cba_proxy_fixups, NULL, NULL, APR_HOOK_REALLY_LAST);
     APR_OPTIONAL_HOOK(proxy, request_status, cba_proxy_request_status, NULL, NULL,
                       APR_HOOK_REALLY_FIRST);

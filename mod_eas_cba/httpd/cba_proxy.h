@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Between the decision and mod_proxy_http: reads the body ahead, gets the ticket for the member
- * that mod_proxy elected, runs mod_proxy_http on a private connection with a fresh token, and
- * judges what comes of it. Hooks; the thread that runs the request.
+ * that mod_proxy elected, makes attempts at it (cba_attempt), and says what comes of them. Hooks; the
+ * thread that runs the request.
  */
 #ifndef CBA_PROXY_H
 #define CBA_PROXY_H
@@ -17,6 +17,6 @@ int cba_proxy_fixups(
     request_rec *r); /* mod_proxy's optional hook "fixups": on its copy of the headers */
 int cba_proxy_request_status(
     int *status, request_rec *r); /* mod_proxy's optional hook: the end of all attempts */
-void cba_proxy_register(void);    /* register_hooks: mod_ssl's optional hook proxy_post_handshake */
+void cba_proxy_register(void);    /* register_hooks: mod_proxy's optional hooks */
 
 #endif

@@ -12,6 +12,7 @@
 #include "cba_escape.h"
 
 #define FIELD_MAX 512
+#define MORE_MAX  48                                 /* more_text() */
 #define PHONE_MAX (FIELD_MAX + CBA_DEVICE_MAX + 128) /* phone_text(): nothing of it is cut */
 
 static int httpd_level(enum cba_level level)
@@ -19,6 +20,12 @@ static int httpd_level(enum cba_level level)
     return level == CBA_LEVEL_ERR    ? APLOG_ERR
            : level == CBA_LEVEL_WARN ? APLOG_WARNING
                                      : APLOG_INFO;
+}
+
+static bool comes_in_thousands(enum cba_reason reason)
+{
+    return cba_reason_info(reason)->status == HTTP_SERVICE_UNAVAILABLE ||
+           reason == CBA_R_REQ_ACCOUNT_UNCOUNTED;
 }
 
 /* Outages come in thousands: one line, then silence with a count. */
@@ -69,6 +76,13 @@ static const char *phone_text(const struct cba_query *query, char *out, size_t s
     return out;
 }
 
+/* "; 3 more like it were not logged", or nothing. */
+static const char *more_text(unsigned suppressed, char out[MORE_MAX])
+{
+    snprintf(out, MORE_MAX, suppressed ? "; %u more like it were not logged" : "", suppressed);
+    return out;
+}
+
 /* Reason, account, certificate and phone in one line. */
 static void log_pass(request_rec *r, const struct cba_pass *pass, enum cba_reason reason,
                      const struct cba_result *result)
@@ -77,19 +91,17 @@ static void log_pass(request_rec *r, const struct cba_pass *pass, enum cba_reaso
     const struct cba_decision *decision = pass ? &pass->decision : NULL;
     char detail[CBA_DETAIL_MAX + 1] = "", account[FIELD_MAX] = "-", issuer[FIELD_MAX] = "-";
     static const struct cba_query nothing;
-    char more[48] = "", phone[PHONE_MAX];
+    char more[MORE_MAX] = "", phone[PHONE_MAX];
     unsigned suppressed = 0;
 
     if (!APLOG_R_IS_LEVEL(r, httpd_level(info->level))) {
         return;
     }
-    if (info->status == HTTP_SERVICE_UNAVAILABLE) {
+    if (comes_in_thousands(reason)) {
         if (!outage_is_due(reason, &suppressed)) {
             return;
         }
-        if (suppressed) {
-            snprintf(more, sizeof more, "; %u more like it were not logged", suppressed);
-        }
+        more_text(suppressed, more);
     }
     if (result && result->detail[0]) {
         cba_escape_log(cba_span_str(result->detail), detail, sizeof detail);
@@ -136,6 +148,11 @@ int cba_report_refusal(request_rec *r, struct cba_pass *pass, enum cba_reason re
         }
     }
     return info->status;
+}
+
+void cba_report_passed(request_rec *r, const struct cba_pass *pass, enum cba_reason reason)
+{
+    log_pass(r, pass, reason, NULL);
 }
 
 static void log_remark(request_rec *r, const struct cba_decision *decision)
@@ -201,7 +218,8 @@ void cba_report_weak(request_rec *r, const struct cba_pass *pass)
     log_pass(r, pass, CBA_R_MAP_WEAK_USED, &by);
 }
 
-void cba_report_server(const server_rec *s, enum cba_reason reason, const struct cba_result *result)
+static void log_server(const server_rec *s, enum cba_reason reason, const struct cba_result *result,
+                       const char *more)
 {
     const struct cba_reason_info *info = cba_reason_info(reason);
     char detail[CBA_DETAIL_MAX + 1] = "";
@@ -209,6 +227,22 @@ void cba_report_server(const server_rec *s, enum cba_reason reason, const struct
     if (result && result->detail[0]) {
         cba_escape_log(cba_span_str(result->detail), detail, sizeof detail);
     }
-    ap_log_error(APLOG_MARK, httpd_level(info->level), 0, s, "%s: %s%s%s%s; to do: %s", info->tag,
-                 info->meaning, detail[0] ? " (" : "", detail, detail[0] ? ")" : "", info->remedy);
+    ap_log_error(APLOG_MARK, httpd_level(info->level), 0, s, "%s: %s%s%s%s%s; to do: %s", info->tag,
+                 info->meaning, detail[0] ? " (" : "", detail, detail[0] ? ")" : "", more,
+                 info->remedy);
+}
+
+void cba_report_server(const server_rec *s, enum cba_reason reason, const struct cba_result *result)
+{
+    log_server(s, reason, result, "");
+}
+
+void cba_report_often(const server_rec *s, enum cba_reason reason, const struct cba_result *result)
+{
+    char more[MORE_MAX];
+    unsigned suppressed;
+
+    if (outage_is_due(reason, &suppressed)) {
+        log_server(s, reason, result, more_text(suppressed, more));
+    }
 }

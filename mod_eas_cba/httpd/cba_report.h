@@ -32,12 +32,19 @@
 int cba_report_refusal(request_rec *r, struct cba_pass *pass, enum cba_reason reason,
                        const struct cba_result *result);
 
+/* A request that goes on all the same: logged as an outage is. */
+void cba_report_passed(request_rec *r, const struct cba_pass *pass, enum cba_reason reason);
+
 /* What the request says of itself, whatever becomes of it: command, device, protocol version and
  * policy key into the environment, and the decision's remark into the log. */
 void cba_report_request(request_rec *r, const struct cba_pass *pass);
 
 /* What an admitted request is known by: environment, r->user, ap_auth_type. */
 void cba_report_admitted(request_rec *r, struct cba_pass *pass);
+
+/* A line about a server that may come in thousands: at most one in CBA_REPORT_INTERVAL seconds per
+ * process and reason, with the count of what was left out. Any thread. */
+void cba_report_often(const server_rec *s, enum cba_reason reason, const struct cba_result *result);
 
 /* Into the log: this account was let in by a weak mapping, and by which. */
 void cba_report_weak(request_rec *r, const struct cba_pass *pass);

@@ -156,24 +156,22 @@ static enum cba_reason to_disk(struct cba_spool *spool, const char *data, apr_si
     return CBA_R_OK;
 }
 
-struct target {
-    int64_t limit, memory, total;
-    const char *dir;
-};
-
 static enum cba_reason keep(struct cba_spool *spool, const char *data, apr_size_t len,
-                            const struct target *target, struct cba_result *result)
+                            const struct cba_spool_rule *rule, struct cba_result *result)
 {
-    if ((int64_t)len > target->limit - spool->in_memory - spool->on_disk) {
+    if ((int64_t)len > rule->limit - spool->in_memory - spool->on_disk) {
         return CBA_R_REQ_GREW;
     }
-    if (!spool->file && (int64_t)len <= target->memory - spool->in_memory) {
+    if (!cba_hold_add(rule->hold, (int64_t)len)) {
+        return CBA_R_REQ_ACCOUNT_SPOOL;
+    }
+    if (!spool->file && (int64_t)len <= rule->memory - spool->in_memory) {
         APR_BRIGADE_INSERT_TAIL(
             spool->memory, apr_bucket_heap_create(data, len, NULL, spool->memory->bucket_alloc));
         spool->in_memory += (int64_t)len;
         return CBA_R_OK;
     }
-    return to_disk(spool, data, len, target->dir, target->total, result);
+    return to_disk(spool, data, len, rule->dir, rule->total, result);
 }
 
 static enum cba_reason broken(apr_status_t rv, struct cba_result *result)
@@ -186,7 +184,7 @@ static enum cba_reason broken(apr_status_t rv, struct cba_result *result)
 
 /* Keeps one brigade's worth. *end: the body is complete. */
 static enum cba_reason keep_brigade(struct cba_spool *spool, apr_bucket_brigade *bb,
-                                    const struct target *target, bool *end,
+                                    const struct cba_spool_rule *rule, bool *end,
                                     struct cba_result *result)
 {
     apr_bucket *b;
@@ -208,7 +206,7 @@ static enum cba_reason keep_brigade(struct cba_spool *spool, apr_bucket_brigade 
         if (rv != APR_SUCCESS) {
             return broken(rv, result);
         }
-        reason = len ? keep(spool, data, len, target, result) : CBA_R_OK;
+        reason = len ? keep(spool, data, len, rule, result) : CBA_R_OK;
         if (reason != CBA_R_OK) {
             return reason;
         }
@@ -216,7 +214,7 @@ static enum cba_reason keep_brigade(struct cba_spool *spool, apr_bucket_brigade 
     return CBA_R_OK;
 }
 
-static enum cba_reason read_all(struct cba_spool *spool, const struct target *target,
+static enum cba_reason read_all(struct cba_spool *spool, const struct cba_spool_rule *rule,
                                 struct cba_result *result)
 {
     request_rec *r = spool->r;
@@ -233,7 +231,7 @@ static enum cba_reason read_all(struct cba_spool *spool, const struct target *ta
         } else if (APR_BRIGADE_EMPTY(bb)) {
             reason = broken(APR_EOF, result);
         } else {
-            reason = keep_brigade(spool, bb, target, &end, result);
+            reason = keep_brigade(spool, bb, rule, &end, result);
         }
         apr_brigade_cleanup(bb);
     }
@@ -279,12 +277,11 @@ static void take_over(struct cba_spool *spool)
     cba_spool_rewind(spool);
 }
 
-enum cba_reason cba_spool_read(request_rec *r, int64_t limit, int64_t memory, const char *dir,
-                               int64_t total, struct cba_spool **out, struct cba_result *result)
+enum cba_reason cba_spool_read(request_rec *r, const struct cba_spool_rule *rule,
+                               struct cba_spool **out, struct cba_result *result)
 {
-    const struct target target = {.limit = limit, .memory = memory, .total = total, .dir = dir};
     struct cba_spool *spool;
-    enum cba_reason reason = check_announced(r, limit);
+    enum cba_reason reason = check_announced(r, rule->limit);
 
     if (reason != CBA_R_OK) {
         return reason;
@@ -297,7 +294,7 @@ enum cba_reason cba_spool_read(request_rec *r, int64_t limit, int64_t memory, co
     /* A subrequest has no body, and mod_proxy_http sends none with it. Its input filters are those of
      * the main request: their content is not ours to take, and they cannot be removed from here. */
     if (!r->main) {
-        reason = read_all(spool, &target, result);
+        reason = read_all(spool, rule, result);
         if (reason != CBA_R_OK) {
             return reason;
         }
@@ -325,6 +322,11 @@ void cba_spool_rewind(struct cba_spool *spool)
         apr_brigade_insert_file(spool->pending, spool->file, 0, spool->on_disk, spool->r->pool);
     }
     APR_BRIGADE_INSERT_TAIL(spool->pending, apr_bucket_eos_create(spool->pending->bucket_alloc));
+}
+
+bool cba_spool_is_given(const struct cba_spool *spool)
+{
+    return APR_BRIGADE_EMPTY(spool->pending);
 }
 
 static apr_status_t give_body(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "cba_module.h"
+#include "cba_hold.h"
 #include "cba_reason.h"
 
 struct cba_spool;
@@ -24,11 +25,20 @@ void cba_spool_child_init(apr_pool_t *pchild);
 
 /* Reads the whole body through the request's input filters. CBA_R_OK with *out (also for no body at
  * all), and from then on the body comes from the spool; or REQ_*. limit: most bytes, counted after
- * content filters; memory: of these in memory; dir, total: see EASCertAuthSpool. */
-enum cba_reason cba_spool_read(request_rec *r, int64_t limit, int64_t memory, const char *dir,
-                               int64_t total, struct cba_spool **out, struct cba_result *result);
+ * content filters; memory: of these in memory; dir, total: see EASCertAuthSpool; hold: whose they
+ * are. */
+struct cba_spool_rule {
+    int64_t limit, memory, total;
+    const char *dir;
+    struct cba_hold *hold;
+};
+enum cba_reason cba_spool_read(request_rec *r, const struct cba_spool_rule *rule,
+                               struct cba_spool **out, struct cba_result *result);
 
 /* Start over: the next reader gets the body from its first byte. */
 void cba_spool_rewind(struct cba_spool *spool);
+
+/* Has the reader had the last byte since then? */
+bool cba_spool_is_given(const struct cba_spool *spool);
 
 #endif

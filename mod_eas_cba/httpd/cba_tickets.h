@@ -18,10 +18,19 @@ struct cba_srv_conf;
 struct cba_tickets *cba_tickets_create(apr_pool_t *pchild, const struct cba_srv_conf *conf,
                                        struct cba_service *service);
 
-/* A ticket for the account to the SPN. *source is "process" or "kdc". CBA_R_OK with a reference in
+/* A ticket for the account to the SPN. *source is "process", "shared" or "kdc". CBA_R_OK with a reference in
  * *out, or KRB_*, LIFE_*. */
 enum cba_reason cba_tickets_get(struct cba_tickets *tickets, const struct cba_account *account,
                                 const char *spn, struct cba_ticket **out, const char **source,
                                 struct cba_result *result);
+
+/* A back end answered 401 to a token of this ticket. True: the ticket is forgotten, unless another
+ * has taken its place by now, and the next cba_tickets_get() yields a fresh one. False: the back end
+ * refused a fresh one not long ago, and the KDC is not to be asked for another. */
+bool cba_tickets_renew(struct cba_tickets *tickets, const struct cba_account *account,
+                       const char *spn, const struct cba_ticket *refused);
+/* It refused the fresh one as well: remembered for EASCertAuthCacheTTL negative=. */
+void cba_tickets_refused(struct cba_tickets *tickets, const struct cba_account *account,
+                         const char *spn);
 
 #endif

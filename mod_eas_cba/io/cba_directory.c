@@ -474,6 +474,10 @@ struct question {
     const struct cba_cert *cert; /* accounts */
     struct cba_answer *answer;
     struct cba_ntauth_set **set; /* NTAuth */
+    const char *dn;              /* a group */
+    struct cba_sid *group;
+    const struct cba_sid *account; /* its groups */
+    struct cba_groups **groups;
 };
 
 /* Asks the slot's connection. Afterwards it is NULL unless it may be used again. */
@@ -610,4 +614,40 @@ enum cba_reason cba_directory_ntauth(struct cba_directory *directory, struct cba
     result->detail[0] = '\0';
     reason = ask_somebody(directory, &question, deadline, result);
     return reason == CBA_R_DIR_SEARCH || reason == CBA_R_DIR_ANSWER ? CBA_R_DIR_NTAUTH : reason;
+}
+
+static enum cba_reason put_group(struct cba_ldap *ldap, const struct question *question,
+                                 struct cba_deadline deadline, struct cba_result *result)
+{
+    return cba_ldap_group(ldap, question->dn, deadline, question->group, result);
+}
+
+enum cba_reason cba_directory_group(struct cba_directory *directory, const char *dn,
+                                    struct cba_deadline deadline, struct cba_sid *out,
+                                    struct cba_result *result)
+{
+    const struct question question = {.put = put_group, .dn = dn, .group = out};
+
+    *out = (struct cba_sid){0};
+    result->detail[0] = '\0';
+    return ask_somebody(directory, &question, deadline, result);
+}
+
+static enum cba_reason put_groups(struct cba_ldap *ldap, const struct question *question,
+                                  struct cba_deadline deadline, struct cba_result *result)
+{
+    free(*question->groups); /* of a connection that was lost with its answer */
+    *question->groups = NULL;
+    return cba_ldap_groups(ldap, question->account, deadline, question->groups, result);
+}
+
+enum cba_reason cba_directory_groups(struct cba_directory *directory, const struct cba_sid *account,
+                                     struct cba_deadline deadline, struct cba_groups **out,
+                                     struct cba_result *result)
+{
+    const struct question question = {.put = put_groups, .account = account, .groups = out};
+
+    *out = NULL;
+    result->detail[0] = '\0';
+    return ask_somebody(directory, &question, deadline, result);
 }

@@ -12,6 +12,7 @@
 #include <apr_pools.h>
 
 #include "cba_deadline.h"
+#include "cba_groups.h"
 #include "cba_mapping.h"
 #include "cba_ntauth_set.h"
 #include "cba_service.h"
@@ -47,5 +48,19 @@ enum cba_reason cba_directory_find(struct cba_directory *directory, const struct
  * not with that; DIR_*, KRB_* (of the gateway's own login), LIFE_MEMORY. */
 enum cba_reason cba_directory_ntauth(struct cba_directory *directory, struct cba_deadline deadline,
                                      struct cba_ntauth_set **out, struct cba_result *result);
+
+/* The SID of the security group with this DN, which may be outside of the search base. CBA_R_OK;
+ * DIR_GROUP: there is none; DIR_GROUP_ELSEWHERE: not in the server's domain; DIR_*, KRB_* (of the
+ * gateway's own login), LIFE_MEMORY. */
+enum cba_reason cba_directory_group(struct cba_directory *directory, const char *dn,
+                                    struct cba_deadline deadline, struct cba_sid *out,
+                                    struct cba_result *result);
+
+/* The groups of the account with this SID. CBA_R_OK with *out for the caller to free();
+ * DIR_TOKEN_GROUPS: a server answered, and not with that; ACC_GROUPS_MANY; DIR_*, KRB_* (of the
+ * gateway's own login), LIFE_MEMORY. */
+enum cba_reason cba_directory_groups(struct cba_directory *directory, const struct cba_sid *account,
+                                     struct cba_deadline deadline, struct cba_groups **out,
+                                     struct cba_result *result);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -348,6 +349,140 @@ enum cba_reason cba_ldap_ntauth(struct cba_ldap *ldap, struct cba_deadline deadl
         return reason;
     }
     *out = set;
+    return CBA_R_OK;
+}
+
+/* --- groups --- */
+
+/* A security group: what is none never comes in tokenGroups, so that nobody would be in it. The
+ * filter is applied to the one object that is named (MS-ADTS 2.2.12: GROUP_TYPE_SECURITY_ENABLED;
+ * 3.1.1.3.4.4.1: LDAP_MATCHING_RULE_BIT_AND). */
+#define GROUP_FILTER "(&(objectClass=group)(groupType:1.2.840.113556.1.4.803:=2147483648))"
+
+static enum cba_reason keep_sid(void *ctx, struct cba_span dn,
+                                const struct cba_attribute *attributes, size_t count,
+                                struct cba_result *result)
+{
+    struct cba_sid *sid = ctx;
+
+    (void)dn;
+    if (count != 1 || attributes[0].count != 1 ||
+        !cba_span_equal_nocase(cba_span_str(attributes[0].name), cba_span_str("objectSid")) ||
+        !cba_sid_parse_binary(attributes[0].values[0], sid)) {
+        cba_result_set(result, "the group's objectSid is missing or not understood");
+        return CBA_R_DIR_ANSWER;
+    }
+    return CBA_R_OK;
+}
+
+/* What the code of that search says of the name. */
+static enum cba_reason judge_name(struct cba_ldap *ldap, const char *dn, int code,
+                                  struct cba_result *result)
+{
+    char domain[CBA_DOMAIN_MAX + 1];
+
+    switch (code) {
+    case LDAP_SUCCESS:
+        cba_result_set(result, "no security group: %s", dn);
+        return CBA_R_DIR_GROUP;
+    case LDAP_NO_SUCH_OBJECT:
+        /* What a server that holds one domain says of another is a referral from some, and this from
+         * others. */
+        if (ldap->domain[0] &&
+            (!cba_account_domain(cba_span_str(dn), domain) || strcmp(domain, ldap->domain) != 0)) {
+            cba_result_set(result, "%s holds %s: %s", ldap->conn.host, ldap->domain, dn);
+            return CBA_R_DIR_GROUP_ELSEWHERE;
+        }
+        cba_result_set(result, "does not exist, or is hidden from the gateway: %s", dn);
+        return CBA_R_DIR_GROUP;
+    case LDAP_INVALID_DN_SYNTAX:
+    case LDAP_NAMING_VIOLATION:
+        cba_result_set(result, "no distinguishedName: %s", dn);
+        return CBA_R_DIR_GROUP;
+    case LDAP_REFERRAL:
+        cba_result_set(result, "%s refers to another server for %s", ldap->conn.host, dn);
+        return CBA_R_DIR_GROUP_ELSEWHERE;
+    default:
+        return refused(ldap, "group", code, result);
+    }
+}
+
+enum cba_reason cba_ldap_group(struct cba_ldap *ldap, const char *dn, struct cba_deadline deadline,
+                               struct cba_sid *out, struct cba_result *result)
+{
+    static const char *const wanted[] = {"objectSid", NULL};
+    struct cba_sid sid = {0};
+    int code = LDAP_OTHER;
+    enum cba_reason reason;
+
+    *out = (struct cba_sid){0};
+    ldap->conn.wire.deadline = deadline;
+    reason = search(ldap, dn, LDAP_SCOPE_BASE, GROUP_FILTER, wanted, NULL, 1, keep_sid, &sid, &code,
+                    result);
+    if (reason == CBA_R_OK && (code != LDAP_SUCCESS || sid.len == 0)) {
+        reason = judge_name(ldap, dn, code, result);
+    }
+    if (reason == CBA_R_OK) {
+        *out = sid;
+    }
+    return reason;
+}
+
+static enum cba_reason keep_groups(void *ctx, struct cba_span dn,
+                                   const struct cba_attribute *attributes, size_t count,
+                                   struct cba_result *result)
+{
+    struct cba_groups **groups = ctx;
+    enum cba_reason reason;
+    size_t size;
+
+    (void)dn;
+    if (*groups) {
+        cba_result_set(result, "two answers about one account");
+        return CBA_R_DIR_ANSWER;
+    }
+    reason = cba_groups_measure(attributes, count, &size, result);
+    if (reason != CBA_R_OK) {
+        return reason;
+    }
+    *groups = malloc(size);
+    if (!*groups) {
+        return CBA_R_LIFE_MEMORY;
+    }
+    cba_groups_pack(attributes, count, *groups);
+    return CBA_R_OK;
+}
+
+/* The account is named by its SID (MS-ADTS 3.1.1.3.1.2.4), which no renaming changes. */
+enum cba_reason cba_ldap_groups(struct cba_ldap *ldap, const struct cba_sid *account,
+                                struct cba_deadline deadline, struct cba_groups **out,
+                                struct cba_result *result)
+{
+    char base[sizeof "<SID=>" + CBA_SID_TEXT_MAX], text[CBA_SID_TEXT_MAX + 1];
+    struct cba_groups *groups = NULL;
+    int code = LDAP_OTHER;
+    enum cba_reason reason;
+
+    *out = NULL;
+    ldap->conn.wire.deadline = deadline;
+    cba_sid_format(account, text);
+    snprintf(base, sizeof base, "<SID=%s>", text);
+    reason = search(ldap, base, LDAP_SCOPE_BASE, "(objectClass=*)", cba_groups_attributes, NULL, 1,
+                    keep_groups, &groups, &code, result);
+    if (reason == CBA_R_OK && code == LDAP_SUCCESS && !groups) {
+        cba_result_set(result, "%s: %s: an answer without the account", ldap->conn.host, base);
+        reason = CBA_R_DIR_TOKEN_GROUPS;
+    } else if (reason == CBA_R_OK &&
+               (code == LDAP_NO_SUCH_OBJECT || code == LDAP_INSUFFICIENT_ACCESS)) {
+        reason = cba_conn_say(&ldap->conn, CBA_R_DIR_TOKEN_GROUPS, base, code, result);
+    } else if (reason == CBA_R_OK && code != LDAP_SUCCESS) {
+        reason = refused(ldap, "tokenGroups", code, result);
+    }
+    if (reason != CBA_R_OK) {
+        free(groups);
+        return reason;
+    }
+    *out = groups;
     return CBA_R_OK;
 }
 

@@ -8,6 +8,7 @@
 #define CBA_LDAP_H
 
 #include "cba_deadline.h"
+#include "cba_groups.h"
 #include "cba_host.h"
 #include "cba_login.h"
 #include "cba_mapping.h"
@@ -36,6 +37,17 @@ enum cba_reason cba_ldap_find(struct cba_ldap *ldap, const struct cba_cert *cert
  * LIFE_MEMORY. */
 enum cba_reason cba_ldap_ntauth(struct cba_ldap *ldap, struct cba_deadline deadline,
                                 struct cba_ntauth_set **out, struct cba_result *result);
+
+/* The SID of a security group, by its DN. CBA_R_OK, DIR_GROUP, DIR_GROUP_ELSEWHERE, DIR_*,
+ * LIFE_MEMORY. */
+enum cba_reason cba_ldap_group(struct cba_ldap *ldap, const char *dn, struct cba_deadline deadline,
+                               struct cba_sid *out, struct cba_result *result);
+
+/* The groups of the account with this SID. CBA_R_OK with *out for the caller to free(),
+ * DIR_TOKEN_GROUPS, ACC_GROUPS_MANY, DIR_*, LIFE_MEMORY. */
+enum cba_reason cba_ldap_groups(struct cba_ldap *ldap, const struct cba_sid *account,
+                                struct cba_deadline deadline, struct cba_groups **out,
+                                struct cba_result *result);
 
 /* May it be asked again? Not after a loss, a timeout or an answer that was not understood. */
 bool cba_ldap_usable(const struct cba_ldap *ldap);

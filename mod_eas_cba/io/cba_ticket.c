@@ -239,6 +239,128 @@ const char *cba_ticket_client(const struct cba_ticket *ticket)
     return ticket->client;
 }
 
+/* --- as bytes --- */
+
+/* The one ticket of the ccache. */
+static krb5_error_code fetch(krb5_context context, krb5_ccache ccache, krb5_creds *creds)
+{
+    krb5_cc_cursor cursor;
+    krb5_error_code code = krb5_cc_start_seq_get(context, ccache, &cursor);
+
+    if (code == 0) {
+        code = krb5_cc_next_cred(context, ccache, &cursor, creds);
+        krb5_cc_end_seq_get(context, ccache, &cursor);
+    }
+    return code;
+}
+
+static krb5_error_code marshal(krb5_context context, const char *name, krb5_data **data)
+{
+    krb5_ccache ccache = NULL;
+    krb5_creds creds = {0};
+    krb5_error_code code = krb5_cc_resolve(context, name, &ccache);
+
+    if (code == 0) {
+        code = fetch(context, ccache, &creds);
+    }
+    if (code == 0) {
+        code = krb5_marshal_credentials(context, &creds, data);
+        krb5_free_cred_contents(context, &creds);
+    }
+    if (ccache != NULL) {
+        krb5_cc_close(context, ccache);
+    }
+    return code;
+}
+
+enum cba_reason cba_ticket_export(const struct cba_ticket *ticket, unsigned char **bytes,
+                                  size_t *len, struct cba_result *result)
+{
+    enum cba_reason reason = CBA_R_LIFE_MEMORY;
+    krb5_context context = NULL;
+    krb5_data *data = NULL;
+
+    *bytes = NULL;
+    *len = 0;
+    if (krb5_init_context(&context) != 0) {
+        return reason;
+    }
+    if (marshal(context, ticket->ccache, &data) != 0) {
+        cba_result_set(result, "the ticket of %s cannot be written out", ticket->client);
+        reason = CBA_R_KRB_OTHER;
+    } else {
+        *bytes = malloc(data->length);
+        if (*bytes != NULL) {
+            *len = data->length;
+            memcpy(*bytes, data->data, data->length);
+            reason = CBA_R_OK;
+        }
+        OPENSSL_cleanse(data->data, data->length);
+    }
+    krb5_free_data(context, data);
+    krb5_free_context(context);
+    return reason;
+}
+
+void cba_ticket_bytes_free(unsigned char *bytes, size_t len)
+{
+    if (bytes != NULL) {
+        OPENSSL_cleanse(bytes, len);
+        free(bytes);
+    }
+}
+
+static bool is_text(const krb5_data *data, const char *text)
+{
+    return cba_span_equal_nocase(cba_span_of(data->data, data->length), cba_span_str(text));
+}
+
+static enum cba_reason check_import(krb5_context context, const krb5_creds *creds, const char *sam,
+                                    const char *realm, const char *spn, const char *service_realm,
+                                    struct cba_result *result)
+{
+    krb5_principal server = NULL;
+    enum cba_reason reason = CBA_R_CACHE_TICKET;
+
+    if (creds->client == NULL || creds->server == NULL || creds->client->length != 1 ||
+        !is_text(&creds->client->data[0], sam) || !is_text(&creds->client->realm, realm)) {
+        cba_result_set(result, "it is not one of %s@%s", sam, realm);
+    } else if (time(NULL) >= (int64_t)(uint32_t)creds->times.endtime) {
+        cba_result_set(result, "the ticket of %s@%s has expired", sam, realm);
+    } else if (cba_krb5_spn(context, spn, service_realm, &server, result) == CBA_R_OK &&
+               cba_krb5_check(context, creds, server, result) == CBA_R_OK) {
+        reason = CBA_R_OK;
+    }
+    krb5_free_principal(context, server);
+    return reason;
+}
+
+enum cba_reason cba_ticket_import(struct cba_span bytes, const char *sam, const char *realm,
+                                  const char *spn, const char *service_realm,
+                                  struct cba_ticket **out, struct cba_result *result)
+{
+    krb5_data data = {.length = (unsigned)bytes.len, .data = (char *)(uintptr_t)bytes.ptr};
+    enum cba_reason reason = CBA_R_CACHE_TICKET;
+    krb5_context context = NULL;
+    krb5_creds *creds = NULL;
+
+    *out = NULL;
+    if (krb5_init_context(&context) != 0) {
+        return CBA_R_LIFE_MEMORY;
+    }
+    if (bytes.len > INT32_MAX || krb5_unmarshal_credentials(context, &data, &creds) != 0) {
+        cba_result_set(result, "its bytes are no ticket");
+    } else {
+        reason = check_import(context, creds, sam, realm, spn, service_realm, result);
+    }
+    if (reason == CBA_R_OK) {
+        reason = cba_ticket_create(context, creds, out, result);
+    }
+    krb5_free_creds(context, creds);
+    krb5_free_context(context);
+    return reason;
+}
+
 /* --- tokens --- */
 
 /* Does the context speak for the ticket's client? */

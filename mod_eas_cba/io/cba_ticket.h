@@ -28,6 +28,19 @@ int64_t cba_ticket_expires(const struct cba_ticket *ticket);
 /* "alice@CONTOSO.COM"; lives as long as the ticket. */
 const char *cba_ticket_client(const struct cba_ticket *ticket);
 
+/* The ticket as bytes, with its session key: a secret. CBA_R_OK with *bytes (free it with
+ * cba_ticket_bytes_free, which wipes it), or KRB_OTHER, LIFE_MEMORY. */
+enum cba_reason cba_ticket_export(const struct cba_ticket *ticket, unsigned char **bytes,
+                                  size_t *len, struct cba_result *result);
+void cba_ticket_bytes_free(unsigned char *bytes, size_t len); /* NULL is allowed */
+
+/* And back, if it is a ticket of sam@realm to spn@service_realm (names of accounts but for ASCII
+ * case, as the KDC has it), AES, and not at its end. CBA_R_OK with *out, CACHE_TICKET, or as
+ * cba_ticket_create. */
+enum cba_reason cba_ticket_import(struct cba_span bytes, const char *sam, const char *realm,
+                                  const char *spn, const char *service_realm,
+                                  struct cba_ticket **out, struct cba_result *result);
+
 /* A new SPNEGO token (RFC 4178) for the ticket's client, in one leg, base64 without line breaks:
  * what follows "Negotiate " (RFC 4559). bindings: application data of channel bindings (RFC 5929),
  * empty for none. The name that the token speaks for is compared with the ticket's client. CBA_R_OK

@@ -13,7 +13,9 @@ def start(bench, *names, backend=None, location=(), **more):
     shapes = {
         STOCK: {"plain": True, "verify": "require", "target": target},
         CLOSING: {"plain": True, "verify": "require", "target": target + " disablereuse=On"},
-        OURS: {"target": target, "location": location},
+        OURS: {"target": target, "location": [
+            "EASCertAuthAccountLimit requests=1000",    # there are fewer accounts than in life
+            *([location] if isinstance(location, str) else location)]},
     }
     made = {}
     for number, name in enumerate(names):

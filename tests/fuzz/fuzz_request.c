@@ -84,5 +84,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     request = (struct cba_request){.method = target, .target = cba_span_str("/")};
     (void)cba_request_check(&request, CBA_PROTOCOL_ANY);
     check(!(cba_header_is_claim(target) && cba_header_is_challenge(target)));
+    check(!cba_challenge_offers(target, "Negotiate") || target.len >= strlen("Negotiate"));
     return 0;
 }

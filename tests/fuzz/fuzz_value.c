@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "cba_limits.h"
+#include "cba_spn_rule.h"
 #include "cba_value.h"
 
 static void check(int promise)
@@ -19,7 +20,9 @@ static void check(int promise)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct cba_span word = cba_span_of(data, size), name, value;
+    struct cba_spn_rule rule;
     int64_t number;
+    int port;
 
     if (cba_value_bytes(word, &number)) {
         check(number >= 1);
@@ -39,6 +42,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (size_t i = 0; i < size; i++) {
             check(data[i] > ' ' && strchr("%?#@,\\\"'<>{}", data[i]) == NULL);
         }
+    }
+    if (cba_spn_is_http(word)) {
+        check(size > 5 && size <= CBA_SPN_MAX && cba_span_is_text(word));
+        check(cba_spn_rule_read(cba_span_of(data + 5, size - 5), &rule));
+        check(cba_spn_rule_fit(&rule, rule.host, rule.port) == (rule.port != 0 ? 3 : 2));
+    }
+    if (cba_spn_url_host(word, &name, &port)) {
+        check(name.len > 0 && port > 0 && port <= 65535);
+        check(cba_spn_url_begins(word, word));
     }
     return 0;
 }

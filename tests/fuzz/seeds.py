@@ -13,6 +13,10 @@ import pathlib
 HERE = pathlib.Path(__file__).resolve().parent
 VECTORS = HERE.parent / "vectors"
 SID = bytes.fromhex("01050000000000051500000081dcbd7bf40f47c6bf27e61b85040000")
+BUILTIN = bytes.fromhex("01020000000000052000000021020000")
+
+# Of an answer, issued at 1699999950 and good for 300 s.
+RECORD_HEAD = b"\1\1" + (1699999950).to_bytes(8, "big") + (1700000250).to_bytes(8, "big")
 
 
 def piece(what, value):
@@ -78,6 +82,15 @@ SEEDS = {
         "usages": extension(2, "alice", "551d25"),
         "key": extension(3, "altsec-kb", "551d0e"),
     },
+    "groups": {
+        "three": piece(1, SID) + piece(0, BUILTIN) + piece(0, SID[:-4] + b"\x01\x02\0\0"),
+        "many": b"".join(piece(0x80, SID) for _ in range(5)),
+        "most": b"".join(piece(0x80, SID) for _ in range(4)) + piece(0, BUILTIN) * 4,
+        "none": piece(7, b"x"),
+        "part": piece(1, SID) + piece(5, BUILTIN),
+        "twice": piece(1, SID) + piece(3, BUILTIN),
+        "malformed": piece(1, SID) + piece(0, SID[:-1]),
+    },
     "query": {
         "plain": b"Cmd=Sync&User=CONTOSO%5Calice&DeviceId=v140Device&DeviceType=Windows+Phone&SaveInSent=T",
         "upn": b"DeviceType=%E2%82%AC&deviceid=X.1_-&User=alice%40contoso.com&CMD=Ping",
@@ -113,6 +126,9 @@ SEEDS = {
         "uri": b"ldap://dc1.contoso.com:389",
         "ipv4": b"ldaps://192.0.2.1:636",
         "ipv6": b"ldap://[2001:db8::1]:389",
+        "spn": b"HTTP/cas1.contoso.com:8443",
+        "host": b"cas1.contoso.com:8443",
+        "worker": b"https://cas1.contoso.com:8443/x/?y",
     },
     "cert": {name: (VECTORS / "cert" / (name + ".der")).read_bytes()
              for name in ("alice", "altsec-kb", "altsec-special", "centuries", "issuer-special", "sid-beside",
@@ -122,6 +138,9 @@ SEEDS = {
         ("ca-bad-constraints", "leaf"))},
     "pac": {name: (VECTORS / "pac" / (name + ".bin")).read_bytes()
             for name in ("logon", "logon-no-text", "logon-protected-extra", "upn", "upn-plain")},
+    "record": {kind + name: head + (VECTORS / "record" / (name + ".bin")).read_bytes()
+               for name in ("nobody", "account", "two")
+               for kind, head in (("", b""), ("record-", RECORD_HEAD))},
 }
 
 for noun, seeds in SEEDS.items():

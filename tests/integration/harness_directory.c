@@ -14,6 +14,8 @@
  *                               account sAMAccountName, SID, UPN, domain
  *   ntauth MS                   yields the number of authorities in NTAuthCertificates, and of values
  *                               that are none
+ *   group DN MS                 yields the SID of a group
+ *   groups SID MS               yields the SIDs of an account's groups
  *   threads N TIMES MS          that in N threads; yields the number of answers with one account,
  *                               and the longest time in ms; detail of the last that failed
  *   open URI CA MS              one connection by keytab; yields its strength in bits
@@ -199,6 +201,42 @@ static bool ntauth(char **word)
     return true;
 }
 
+static bool group(char **word)
+{
+    struct cba_result result = {"left over"};
+    char text[CBA_SID_TEXT_MAX + 1];
+    struct cba_sid sid;
+
+    begin_answer(cba_directory_group(directory, word[1], in_ms(word[2]), &sid, &result), &result);
+    cba_sid_format(&sid, text);
+    printf("\t%s", text);
+    return true;
+}
+
+static bool groups(char **word)
+{
+    struct cba_result result = {"left over"};
+    struct cba_groups *found = NULL;
+    struct cba_sid sid;
+
+    if (!cba_sid_parse_text(cba_span_str(word[1]), &sid)) {
+        return false;
+    }
+    begin_answer(cba_directory_groups(directory, &sid, in_ms(word[2]), &found, &result), &result);
+    for (size_t at = 0; found && at < found->len; at += sid.len) {
+        char text[CBA_SID_TEXT_MAX + 1];
+
+        if (!cba_sid_parse_binary(
+                cba_span_of(found->sids + at, 8 + 4 * (size_t)found->sids[at + 1]), &sid)) {
+            return false;
+        }
+        cba_sid_format(&sid, text);
+        printf("\t%s", text);
+    }
+    free(found);
+    return true;
+}
+
 struct work {
     pthread_t thread;
     int times, ms;
@@ -353,6 +391,7 @@ static const struct command {
     {"identity", 3, false, identity},   {"find", 2, true, find},      {"threads", 4, true, threads},
     {"open", 4, false, open_one},       {"srv", 3, false, srv},       {"parse", 3, false, parse},
     {"later", 2, false, later},         {"ntauth", 2, true, ntauth},
+    {"group", 3, true, group},          {"groups", 3, true, groups},
 };
 
 static bool obey(char **word, size_t count)

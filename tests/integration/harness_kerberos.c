@@ -15,6 +15,8 @@
  *                               longest one in ms, and a token
  *   tokens N ROUNDS             tokens of the kept ticket in N threads; yields the good ones
  *   ticket BYTES SECONDS        keeps a ticket of its own making, so large, good for so long
+ *   carry SAM REALM SPN [BYTES] writes the kept ticket out and reads it back in its place, of its bytes
+ *                               so many (all); yields client, end, and its length
  *   clock MS                    our monotonic clock goes forward; libkrb5's stays
  *   errors                      yields every reason by stage and error
  */
@@ -150,6 +152,35 @@ static void do_token(char **word, struct cba_result *result)
     answer(reason, result);
     printf("\t%s", base64 != NULL ? base64 : "");
     cba_token_free(base64);
+}
+
+/* What the shared cache does with a ticket. */
+static void do_carry(char **word, struct cba_result *result)
+{
+    struct cba_ticket *read = NULL;
+    unsigned char *bytes;
+    size_t len, given_len;
+    enum cba_reason reason = cba_ticket_export(ticket, &bytes, &len, result);
+
+    if (reason == CBA_R_OK) {
+        /* A block of its own, so that ASan sees the first byte read beyond it. */
+        unsigned char *exact;
+
+        given_len = word[4] != NULL ? strtoul(word[4], NULL, 10) : len;
+        exact = malloc(given_len);
+        memcpy(exact, bytes, given_len);
+        reason = cba_ticket_import(cba_span_of(exact, given_len), word[1], word[2], word[3],
+                                   cba_service_realm(service), &read, result);
+        free(exact);
+    }
+    cba_ticket_bytes_free(bytes, len);
+    answer(reason, result);
+    if (reason == CBA_R_OK) {
+        cba_ticket_unref(ticket);
+        ticket = read;
+        printf("\t%s\t%lld\t%zu", cba_ticket_client(ticket), (long long)cba_ticket_expires(ticket),
+               len);
+    }
 }
 
 /* Every ticket in a ccache, by libkrb5's own means. */
@@ -394,6 +425,8 @@ static void run(char **word)
         do_threads(word, token_thread, &result);
     } else if (needs(word, 2, true, "ticket")) {
         do_ticket(word, &result);
+    } else if (needs(word, 3, true, "carry")) {
+        do_carry(word, &result);
     } else if (needs(word, 1, true, "clock")) {
         answer(CBA_R_OK, &result);
         atomic_fetch_add(&forward_ms, strtoll(word[1], NULL, 10));

@@ -5,10 +5,12 @@ import os
 import socket
 import ssl
 import threading
+from urllib.parse import quote
 
 import pytest
 
 from lab import namespace
+from lab.log import Log
 
 @contextlib.contextmanager
 def deaf(bench):
@@ -76,16 +78,114 @@ def test_cold_failures_leave_the_members_usable(gateway, cas1, phone, expect):
     assert {line["EAS_ATTEMPTS"] for line in refused} == {"1"}
 
 
-@pytest.mark.parametrize("fault", ["authority", "name"])
+DAY = 86400
+WRONG = {
+    "authority": ("EAS0720", {"ca": "Stranger CA"}),
+    "intermediate": ("EAS0720", {"alone": True}),
+    "expired": ("EAS0721", {"not_before": -2 * DAY, "not_after": -DAY}),
+    "not yet": ("EAS0721", {"not_before": DAY, "not_after": 2 * DAY}),
+    "name": ("EAS0722", {"dns": "elsewhere.contoso.test"}),
+    "name in the CN": ("EAS0722", {"dns": "elsewhere.contoso.test", "subject": "cas5.contoso.test"}),
+    "usage": ("EAS0703", {"eku": ("clientAuth",)}),
+}
+
+
+def untouched(server):
+    """Nobody has spoken HTTP to it, with or without a token."""
+    return server.records() == [] and Log(os.path.join(server.folder, "access.log")).lines(0) == []
+
+
+@pytest.mark.parametrize("fault", WRONG)
 def test_back_end_with_a_wrong_certificate_gets_no_token(gateway, backend, bench, phone, expect, fault):
-    expect("EAS0703")
-    shape = {"ca": bench.pki.authority("Stranger CA")} if fault == "authority" else {
-        "dns": "elsewhere.contoso.test"}
-    wrong = backend("cas5", **shape)
-    gateway(target="https://cas5.contoso.test timeout=3600")
+    number, shape = WRONG[fault]
+    expect(number)
+    name = namespace.host("cas5")
+    authority = bench.pki.authority(shape["ca"]) if "ca" in shape else bench.servers
+    shape = {"subject": name, "dns": name, "eku": ("serverAuth",), "key": "server", **shape}
+    alone = shape.pop("alone", False)
+    shape.pop("ca", None)
+    made = authority.issue(shape.pop("subject"), **shape)
+    wrong = backend("cas5", certificate=made.certificate if alone else made.chain, key=made.key)
+    # The root alone: what is between it and the server's certificate is the server's to send.
+    one = gateway(target="https://cas5.contoso.test timeout=3600",
+                  servers=bench.root.certificate if alone else bench.servers.bundle)
     answer = phone("alice").folder_sync()
     assert answer.status == 502 and answer.user is None
-    assert wrong.records() == []
+    assert one.access()[0]["EAS_REASON"] == number
+    line = [entry.line for entry in one.error_log.entries(0) if entry.number == number]
+    assert len(line) == 1 and name in line[0] and "no token was sent" in line[0]
+    assert untouched(wrong)
+
+
+WANTING = """SSLVerifyClient %s
+  SSLVerifyDepth 3
+  SSLCACertificateFile %s"""
+
+
+@pytest.mark.parametrize("tls", ["TLSv1.2", "TLSv1.3"])
+@pytest.mark.parametrize("shown, said", [
+    ("good", None), ("none", "it was shown none"), ("stranger", "it was shown none"),
+    ("expired", "it did not like the one it was shown: certificate expired")])
+def test_back_end_that_wants_a_certificate(gateway, backend, bench, phone, expect, tls, shown, said):
+    """mod_ssl shows what is issued by one of the CAs that the back end names, or nothing."""
+    authority = bench.pki.authority("Stranger CA") if shown == "stranger" else bench.servers
+    mine = authority.issue("gateway.contoso.test", key="gateway",
+                           not_after=-60 if shown == "expired" else 86400)
+    server = backend("cas5", more=WANTING % ("require", bench.servers.bundle))
+    lines = ["SSLProxyMachineCertificateFile " + mine.both] if shown != "none" else []
+    one = gateway(target="https://cas5.contoso.test timeout=3600",
+                  vhost=["SSLProxyProtocol -all +" + tls, *lines])
+    answer = phone("alice").folder_sync()
+    if said is None:
+        assert user_of(answer) == (200, "alice@CONTOSO.TEST")
+        return
+    expect("EAS0723")
+    assert answer.status == 502 and answer.user is None
+    assert one.access()[0]["EAS_REASON"] == "EAS0723"
+    assert said in one.error_log.text(0)
+    assert server.records() == []
+
+
+def test_back_end_that_would_like_a_certificate(gateway, backend, bench, phone):
+    """It asks and goes on without."""
+    backend("cas5", more=WANTING % ("optional", bench.servers.bundle))
+    gateway(target="https://cas5.contoso.test timeout=3600")
+    assert user_of(phone("alice").folder_sync()) == (200, "alice@CONTOSO.TEST")
+
+
+# ---- cookies -------------------------------------------------------------------------------------
+
+def test_cookies_pass_unchanged(gateway, cas1, cas2, phone):
+    """Exchange's own X-BackEndCookie and others, both ways, through a balancer."""
+    gateway(backends=["cas1 route=one", "cas2 route=two"],
+            target="balancer://exchange stickysession=route")
+    sent = "X-BackEndCookie=S-1-5-21-1~u56Lnp2ejJqBmsiZ; path=/x; route=.two; a=\"b c\"; =;; e"
+    given = ["Set-Cookie:X-BackEndCookie=rO0ABXNy=%3d; expires=Tue, 01-Jan-2030 00:00:00 GMT; path=/"
+             "Microsoft-Server-ActiveSync; secure; HttpOnly", "Set-Cookie: route=.one; Path=/; X=\"y\""]
+    answer = phone("alice").command("Sync", headers={"Cookie": sent,
+                                                     "X-Play": "&".join("header=" + quote(one)
+                                                                        for one in given)})
+    assert user_of(answer) == (200, "alice@CONTOSO.TEST")
+    assert [value for name, value in cas2.requests()[0]["headers"] if name == "Cookie"] == [sent]
+    assert [one.partition(":")[2].strip() for one in given] == [
+        value for value in answer.headers.all("Set-Cookie") if "actas1" not in value]
+
+
+def test_sticky_sessions_with_private_connections(gateway, cas1, cas2, phone):
+    """Each of the two members has one connection for the phone's, and the cookie chooses."""
+    one = gateway(backends=["cas1 route=one", "cas2 route=two"],
+                  target="balancer://exchange stickysession=route")
+    with phone("alice").connect() as connection:
+        seen = []
+        for route in ["one", "two", "two", "one", "one", "two"]:
+            answer = connection.command("Sync", headers={"Cookie": "route=x." + route})
+            assert user_of(answer) == (200, "alice@CONTOSO.TEST")
+            seen.append((answer.headers.get("X-Backend"),
+                         answer.headers.get("X-Backend-Connection").rpartition("-")[2]))
+    assert [name for name, _ in seen] == ["cas%d.contoso.test" % number for number in (
+        1, 2, 2, 1, 1, 2)]
+    assert len(set(seen)) == 2
+    assert [line["EAS_SPN"] for line in one.access(6)] == ["HTTP/" + name for name, _ in seen]
 
 
 def test_spn_that_the_kdc_does_not_know(gateway, phone, expect, bench):

@@ -166,10 +166,35 @@ def test_back_end_is_asked_only_when_the_body_is_complete(site, phone, cas1):
     with phone("alice").connect() as connection:
         connection.send(head(PATH, "Content-Length: 200000") + content(199_999))
         wait_until(lambda: spooled(site), "the body on disk")
-        assert cas1.requests() == []
+        assert cas1.requests() == [] and connections_to(cas1) == 0
         connection.send(b"x")
         assert connection.answer().status == 200
     arrived(cas1, content(199_999) + b"x")
+
+
+def connections_to(backend):
+    """TCP connections that anybody has to a back end."""
+    address = "".join("%02X" % int(part) for part in reversed(backend.address.split(".")))
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        return sum(words[2] == "%s:%04X" % (address, backend.port) and words[3] == "01"
+                   for words in map(str.split, file))
+
+
+def test_slow_senders_hold_no_connection_to_the_back_end(site, phone, cas1):
+    """Ten at once, up to the last byte but one."""
+    body = content(100_000)
+    connections = [phone("alice").connect() for _ in range(10)]
+    for connection in connections:
+        connection.send(head(PATH, "Content-Length: 100000") + body[:-1])
+    wait_until(lambda: len(spooled(site)) == 10, "the bodies on disk")
+    assert cas1.requests() == [] and connections_to(cas1) == 0
+    for connection in connections:
+        connection.send(body[-1:])
+    for connection in connections:
+        assert connection.answer().status == 200
+        connection.close()
+    assert {one["sha256"] for one in cas1.requests()} == {hashlib.sha256(body).hexdigest()}
+    wait_until(lambda: connections_to(cas1) == 0, "the end of the connections")
 
 
 def test_http_1_0(site, phone, cas1):
@@ -369,6 +394,22 @@ def tiny():
     subprocess.run(["umount", "--lazy", path], check=True)
 
 
+@pytest.mark.eas("EAS0208")
+def test_directory_that_goes_and_comes_again(gateway, phone, cas1):
+    """At run time: bodies on disk fail while it is away, small ones pass; no restart is needed."""
+    path = folder(SPOOL + "-away")
+    server = settled(gateway(port=8443, server="EASCertAuthSpool " + path))
+    with phone("alice", server).connect() as connection:
+        statuses = []
+        for step in (None, os.rmdir, folder):
+            if step:
+                step(path)
+            statuses += [connection.request("POST", PATH, content(size)).status
+                         for size in (1000, 100_000)]
+            connection = connection if connection.open else phone("alice", server).connect()
+    assert statuses == [200, 200, 200, 503, 200, 200]
+
+
 def test_disk_that_is_full(gateway, phone, refused, tiny, cas1):
     server = gateway(port=8443, server="EASCertAuthSpool " + tiny)
     one = phone("alice", server)
@@ -496,6 +537,38 @@ def test_body_is_counted_after_inflating(site, phone, refused, size):
 def test_bomb_is_defused_by_the_filter(site, phone, refused):
     body = gzip.compress(bytes(50 * MIB), 9)
     refused(phone("alice").request("POST", "/inflate", body, ZIPPED), "EAS0206", 400)
+
+
+@pytest.mark.parametrize("framing", [{}, {"chunked": True}], ids=["length", "chunked"])
+@pytest.mark.eas("EAS0047")
+def test_bomb_that_the_filter_lets_through(gateway, phone, refused, tiny, framing):
+    """100 KB that would be 100 MB: what it becomes is refused while it grows.  There is 1 MiB of
+    disk, and memory for no more than a little."""
+    server = settled(gateway(
+        port=8443, modules=["deflate"], processes=1, server="EASCertAuthSpool " + tiny,
+        location=["SetInputFilter DEFLATE", "DeflateInflateRatioLimit 100000",
+                  "EASCertAuthReadAhead 500K 1000"]))
+    server.mark()
+    before = resident(server)
+    body = gzip.compress(bytes(100 * MIB), 9)
+    refused(phone("alice", server).request("POST", PATH, body, ZIPPED, **framing), "EAS0205", 413,
+            server)
+    assert resident(server) - before < 20 * MIB
+    wait_until(lambda: not spooled(server, tiny), "the end of the file")
+
+
+def resident(server):
+    """The most memory that a process of a gateway ever had."""
+    peaks = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.getpgid(int(pid)) == server.pid:
+                with open("/proc/%s/status" % pid, encoding="ascii") as file:
+                    peaks += [int(line.split()[1]) * KIB for line in file
+                              if line.startswith("VmHWM")]
+        except OSError:         # ended meanwhile
+            pass
+    return max(peaks)
 
 
 def test_body_that_cannot_be_inflated(site, phone, refused):

@@ -7,6 +7,7 @@ right exit status. Needs no directory and no back end.
 """
 import dataclasses
 import grp
+import itertools
 import os
 import pwd
 import re
@@ -398,7 +399,8 @@ def test_neither_proxy_nor_tls_loaded(site):
 @pytest.mark.parametrize("line", [
     "EASCertAuth  Off", "EASCertAuthMap  SID", "EASCertAuthStrongMapping  On",
     "EASCertAuthEKU  1.2.3", "EASCertAuthReadAhead  1M", "EASCertAuthProtocol  Any",
-    "EASCertAuthCommands  Sync", "EASCertAuthUserMatch  On", "EASCertAuthNTAuth  Off"])
+    "EASCertAuthCommands  Sync", "EASCertAuthUserMatch  On", "EASCertAuthNTAuth  Off",
+    "EASCertAuthChannelBinding  Off", "EASCertAuthAccountLimit  requests=5"])
 def test_location_directive_refused_elsewhere(site, where, opening, line):
     getattr(site, where).extend([opening, line, "</" + opening[1:].split(" ")[0] + ">"])
     status, output = site.configtest()
@@ -818,6 +820,73 @@ def test_chroot(site):
     assert site.configtest() == (0, "Syntax OK\n")
 
 
+# ---- the shared cache ----------------------------------------------------------------------------
+
+REDIS = "EASCertAuthCache redis:cache.contoso.test,[2001:db8::1]:6380"
+CACHE_KEY = "EASCertAuthCacheKey {folder}/cache.key"
+ONE, TWO = "0123456789abcdefABCDEF" * 2 + "0" * 20, "f" * 64
+
+
+def test_cache_with_what_it_needs(site):
+    site.main = [site.load("socache_redis").strip()]
+    site.vhost += [REDIS, CACHE_KEY]
+    for text in (ONE, ONE + "\n", "# new\r\n%s\r\n\n# old\n%s\n" % (ONE, TWO)):
+        put(site, "cache.key", 0o600, text, group="root")
+        assert site.configtest() == (0, "Syntax OK\n")
+    for line in ("none", "shmcb", "SHMCB:1M", "shmcb:63M"):
+        replace(site.vhost, site.vhost[-2], "EASCertAuthCache " + line)
+        assert site.configtest() == (0, "Syntax OK\n")
+
+
+@pytest.mark.parametrize("name", ["redis", "memcache"])
+def test_cache_server_without_a_key(site, name):
+    site.main = [site.load("socache_" + name).strip()]
+    line = REDIS.replace("redis", name)
+    site.vhost += [line]
+    check(site, Said("EAS0053", line, line, "EASCertAuthCacheKey"))
+
+
+@pytest.mark.parametrize("name", ["redis", "memcache"])
+def test_module_of_the_cache_server_not_loaded(site, name):
+    line = "EASCertAuthCache %s:cache" % name
+    site.vhost += [line, CACHE_KEY]
+    put(site, "cache.key", 0o600, ONE)
+    check(site, Said("EAS0027", line, line, "mod_socache_" + name, "its module is not loaded"))
+
+
+def test_shared_memory_not_loaded(site):
+    site.without = ("socache_shmcb",)
+    check(site, Said("EAS0052", "<VirtualHost *:443>",
+                     "no EASCertAuthCache in <VirtualHost *:443>, which serves " + SHOWN,
+                     "mod_socache_shmcb"))
+    site.vhost += ["EASCertAuthCache none"]
+    assert site.configtest() == (0, "Syntax OK\n")
+    site.vhost[-1:] = ["EASCertAuthCache shmcb"]
+    check(site, Said("EAS0027", "EASCertAuthCache shmcb", "EASCertAuthCache shmcb in <Virt",
+                     "none", "its module is not loaded"))
+
+
+@pytest.mark.parametrize("text, wrong", [
+    ("", "no key"), ("\n# %s\n" % ONE, "no key"), (ONE[:-1], "64 hexadecimal"),
+    (ONE + "0", "64 hexadecimal"), (ONE + " ", "64 hexadecimal"), ("x" + ONE[1:], "64 hexadecimal"),
+    ("%s\n%s\n%s" % (ONE, TWO, TWO[::-1]), "more than two"), ("%s\n%s" % (TWO, TWO), "the same"),
+    ("%s\n%s" % (TWO, TWO.upper()), "the same"), ("#" * 5000, "too long"),
+], ids=itertools.count())
+def test_cache_key_malformed(site, text, wrong):
+    site.vhost += [CACHE_KEY]
+    put(site, "cache.key", 0o600, text)
+    output = check(site, Said("EAS0028", CACHE_KEY, CACHE_KEY, "openssl rand -hex 32", wrong))
+    assert not re.search("[0-9a-fA-F]{16}", output)
+
+
+def test_cache_key_missing_or_exposed(site):
+    site.vhost += [CACHE_KEY]
+    check(site, Said("EAS0028", CACHE_KEY, CACHE_KEY, "openssl rand -hex 32", "No such file"))
+    for mode in (0o644, 0o602):
+        put(site, "cache.key", mode, ONE)
+        check(site, Said("EAS0004", CACHE_KEY, CACHE_KEY, "chmod o-rwx"))
+
+
 # ---- values --------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("where, line, todo", [
@@ -827,6 +896,13 @@ def test_chroot(site):
     ("inside", "EASCertAuthReadAhead 0", "at least 1"),
     ("inside", "EASCertAuthReadAhead 10M 0", "at least 1"),
     ("inside", "EASCertAuthReadAhead 10X", "like 10M"),
+    ("inside", "EASCertAuthAccountLimit requests=0", "requests=N"),
+    ("inside", "EASCertAuthAccountLimit requests=1000001", "requests=N"),
+    ("inside", "EASCertAuthAccountLimit requests=20 spool=0", "spool=BYTES"),
+    ("inside", "EASCertAuthAccountLimit spool=x", "spool=BYTES"),
+    ("inside", "EASCertAuthAccountLimit 20", "requests=N"),
+    ("inside", "EASCertAuthAccountLimit pings=20", "requests=N"),
+    ("inside", "EASCertAuthChannelBinding On", "Auto or Off"),
     ("inside", "EASCertAuthProtocol EWS", "ActiveSync, Autodiscover or Any"),
     ("inside", "EASCertAuthProtocol Any Lax", "Enforce or Log"),
     ("inside", "EASCertAuthProtocol Log", "ActiveSync, Autodiscover or Any"),
@@ -835,6 +911,16 @@ def test_chroot(site):
     ("inside", "EASCertAuthCommands Sync sync", "each command once"),
     ("inside", "EASCertAuthCommands all Sync", "all alone"),
     ("inside", "EASCertAuthCommands Sync all", "all alone"),
+    ("inside", "EASCertAuthSPN cas1.contoso.test", "HTTP/HOST or HTTP/HOST:PORT"),
+    ("inside", "EASCertAuthSPN host/cas1.contoso.test", "HTTP/HOST or HTTP/HOST:PORT"),
+    ("inside", "EASCertAuthSPN HTTPS/cas1.contoso.test", "HTTP/HOST or HTTP/HOST:PORT"),
+    ("inside", "EASCertAuthSPN HTTP/cas1.contoso.test@CONTOSO.TEST", "without a realm"),
+    ("inside", 'EASCertAuthSPN "HTTP/cas1 contoso.test"', "HTTP/HOST or HTTP/HOST:PORT"),
+    ("inside", "EASCertAuthSPN HTTP/cas1.contoso.test:0", "HTTP/HOST or HTTP/HOST:PORT"),
+    ("inside", "EASCertAuthSPN cas1.contoso.test cas1.contoso.test", "HTTP/HOST or"),
+    ("inside", "EASCertAuthSPN HTTP/cas1.contoso.test cas1.contoso.test", "as HOST or HOST:PORT"),
+    ("inside", "EASCertAuthSPN https://cas1.contoso.test HTTP/x", "as HOST or HOST:PORT"),
+    ("inside", "EASCertAuthSPN cas1:https HTTP/x", "as HOST or HOST:PORT"),
     ("vhost", "EASCertAuthLDAPServer dc1.contoso.test", "ldap://HOST"),
     ("vhost", "EASCertAuthLDAPServer ldap://dc1.contoso.test dns", "dns alone"),
     ("vhost", "EASCertAuthLDAPBase contoso.test", "DC=contoso,DC=com"),
@@ -842,6 +928,17 @@ def test_chroot(site):
     ("vhost", "EASCertAuthLDAPBind simple CN=x /etc/password", "simple DN file:PATH"),
     ("vhost", "EASCertAuthLDAPBind anonymous", "simple DN file:PATH"),
     ("vhost", "EASCertAuthSpool /spool 0", "like 1G"),
+    ("vhost", "EASCertAuthCache file", "shmcb:SIZE"),
+    ("vhost", "EASCertAuthCache shmcb:1023K", "1M to 63M"),
+    ("vhost", "EASCertAuthCache shmcb:64M", "1M to 63M"),
+    ("vhost", "EASCertAuthCache shmcb:", "1M to 63M"),
+    ("vhost", "EASCertAuthCache redis", "redis:HOST[:PORT]"),
+    ("vhost", "EASCertAuthCache redis:", "redis:HOST[:PORT]"),
+    ("vhost", "EASCertAuthCache redis:cache:0", "redis:HOST[:PORT]"),
+    ("vhost", "EASCertAuthCache redis:cache,", "redis:HOST[:PORT]"),
+    ("vhost", "EASCertAuthCache redis:cache/x", "redis:HOST[:PORT]"),
+    ("vhost", "EASCertAuthCache memcache", "memcache:HOST[:PORT]"),
+    ("vhost", "EASCertAuthCache memcache:cache:x", "memcache:HOST[:PORT]"),
     ("vhost", "EASCertAuthCacheTTL account=0", "1 to 86400"),
     ("vhost", "EASCertAuthCacheTTL accounts=5", "account=SECONDS"),
     ("vhost", "EASCertAuthCacheTTL ntauth=0", "ntauth=SECONDS"),
@@ -858,6 +955,177 @@ def test_value(site, where, line, todo):
     said = re.search(r"EAS0001: (\w+) '(.*)': write (.*)", output)
     assert said, output
     assert said[1] == line.split()[0] and said[2] in line and todo in said[3]
+
+
+# ---- Require eas-group -----------------------------------------------------------------------------
+
+GROUP = 'Require eas-group "CN=EAS Users,OU=Groups,DC=contoso,DC=com"'
+OTHER = "Require  not  eas-group  CN=x,DC=contoso,DC=com"
+
+
+@pytest.mark.parametrize("inside", [
+    [GROUP], ["<RequireAll>", GROUP, OTHER, "</RequireAll>"],
+    [r'Require eas-group "CN=a\, b,DC=c" "cn=x,dc=c"'],
+    ["<RequireAll>", "Require all granted", OTHER, "</RequireAll>"],
+    ["<RequireAll>", "<RequireNone>", GROUP, "</RequireNone>", "Require all granted",
+     "</RequireAll>"],
+    ["<Limit POST>", GROUP, "</Limit>"],
+    ["AuthMerging And", GROUP], ['<If "true">', GROUP, "</If>"]])
+def test_group(site, inside):
+    site.inside += inside
+    check(site)
+
+
+@pytest.mark.parametrize("values, wrong", [
+    ("", ""), ('""', ""), ("CN=EAS Users,DC=contoso,DC=com", "CN=EAS"),
+    (r'"CONTOSO\EAS Users"', r"CONTOSO\\EAS Users"), ('"EAS Users"', "EAS Users"),
+    ('"CN=EAS Users"', "CN=EAS Users"), ("DC=contoso,DC=com", "DC=contoso,DC=com"),
+    ('"CN=x,DC=c" S-1-5-32-545', "S-1-5-32-545"), ("<SID=S-1-5-32-545>", "<SID=S-1-5-32-545>"),
+    ('"CN=x;y,DC=c"', "CN=x;y,DC=c"), ("CN=%s,DC=c" % ("x" * 2048), "CN=" + "x" * 2048)],
+    ids=["nothing", "empty", "without-quotes", "netbios", "name", "no-domain", "domain", "second",
+         "sid", "two-names", "long"])
+@pytest.mark.parametrize("negated", ["", "not "])
+def test_no_group(site, values, wrong, negated):
+    line = ("Require %seas-group %s" % (negated, values)).rstrip()
+    site.inside += ["<RequireAll>", line, "Require all granted", "</RequireAll>"]
+    status, output = site.configtest()
+    assert status == 1
+    assert "line %d of %s" % (site.line_of(line), site.conf) in output
+    said = re.search(r"EAS0001: Require eas-group '(.*)': write (.*)", output)
+    assert said, output
+    assert said[1].startswith(wrong) and 'in quotes, like "CN=EAS Users,DC=' in said[2]
+
+
+def test_group_by_an_alias(site):
+    site.main += ["<AuthzProviderAlias eas-group staff CN=x,DC=contoso,DC=com>",
+                  "</AuthzProviderAlias>"]
+    status, output = site.configtest()
+    assert status == 1
+    assert "EAS0001: Require eas-group 'CN=x,DC=contoso,DC=com': write it with Require" in output
+
+
+@pytest.mark.parametrize("line", [GROUP, OTHER])
+@pytest.mark.parametrize("where, opening", [
+    ("after", "<Location /owa>"), ("main", "<Location /owa>"), ("end", "<Directory />"),
+    ("after", "<Directory />"), ("after", "<Proxy *>"), ("main", '<If "true">'),
+    ("after", "<Files x>")])
+def test_group_where_nobody_has_one(site, where, opening, line):
+    inside = ["<RequireAll>", line, "Require all granted", "</RequireAll>"]
+    getattr(site, where).extend([opening, *inside, "</" + opening[1:].rstrip(">").split(" ")[0] + ">"])
+    check(site, Said("EAS0025", line, " ".join(line.replace('"', "").split()), "EASCertAuth On"))
+
+
+def test_group_where_eascertauth_is_off(site):
+    site.after += ["<Location /owa>", "EASCertAuth Off", GROUP, "</Location>"]
+    check(site, Said("EAS0025", GROUP, GROUP.replace('"', ""), "EASCertAuth On"))
+
+
+@pytest.mark.parametrize("where, opening", [
+    ("after", "<Location />"), ("main", "<Location />"), ("main", SECTION),
+    ("after", "<Location %s/x>" % PATH)])
+def test_group_in_a_section_that_is_merged(site, where, opening):
+    """What EASCertAuth does not let in is refused at run time."""
+    site.section = "<Location %s>" % PATH
+    site.inside[1] = "ProxyPass %s timeout=3600" % EAS
+    getattr(site, where).extend([opening, GROUP, "</" + opening[1:].split(" ")[0].rstrip(">") + ">"])
+    check(site)
+@pytest.mark.parametrize("first, second, todo", [
+    ("EASCertAuthSPN HTTP/a", "EASCertAuthSPN HTTP/b", "one SPN for all hosts in a section"),
+    ("EASCertAuthSPN cas1.contoso.test HTTP/a", "EASCertAuthSPN CAS1.contoso.test HTTP/b",
+     "each host once in a section"),
+    ("EASCertAuthSPN cas1:443 HTTP/a", "EASCertAuthSPN cas1:443 HTTP/a",
+     "each host once in a section")])
+@pytest.mark.parametrize("section", ["Location", "Proxy"])
+def test_two_names_for_one_back_end(site, section, first, second, todo):
+    second = second.replace(" ", "  ", 1)
+    if section == "Location":
+        site.inside += [first, second]
+    else:
+        site.main = ["<Proxy https://cas1.contoso.test>", first, second, "</Proxy>"]
+    status, output = site.configtest()
+    assert status == 1
+    assert "Syntax error on line %d of %s" % (site.line_of(second), site.conf) in output
+    assert re.search(r"EAS0001: EASCertAuthSPN '%s': write %s" % (second.split()[1], todo), output)
+
+
+@pytest.mark.parametrize("where, opening", [
+    ("end", "<Directory />"), ("end", "<Files x>"), ("after", '<If "true">'),
+    ("inside", '<If "true">'), ("inside", "<Limit GET>")])
+def test_name_where_no_back_end_is(site, where, opening):
+    line = "EASCertAuthSPN  HTTP/cas1.contoso.test"
+    getattr(site, where).extend([opening, line, "</" + opening[1:].split(" ")[0] + ">"])
+    status, output = site.configtest()
+    assert status == 1 and "line %d of %s" % (site.line_of(line), site.conf) in output
+    assert re.search(r"EAS0035: EASCertAuthSPN cannot occur within <\w+>[\w <>/]* section; put it in "
+                     "a <Location>, <LocationMatch>, <Proxy>", output), output
+
+
+def test_name_outside_of_every_section(site):
+    site.vhost.append("EASCertAuthSPN  HTTP/cas1.contoso.test")
+    status, output = site.configtest()
+    assert status == 1 and "EASCertAuthSPN not allowed in <VirtualHost>" in output
+
+
+CAS1 = "https://cas1.contoso.test"
+NAME = "EASCertAuthSPN  HTTP/outlook.contoso.test"
+TWO = ["<Proxy balancer://x>", "BalancerMember %s timeout=3600" % CAS1,
+       "BalancerMember https://cas2.contoso.test:8443 timeout=3600", "</Proxy>"]
+
+
+def names(section, *lines):
+    return [section, *lines, "</%s>" % section[1:].split(" ")[0]]
+
+
+@pytest.mark.parametrize("change", [
+    {"inside": [*INSIDE, NAME, "EASCertAuthSPN CAS1.Contoso.Test:443 HTTP/cas1.contoso.test"]},
+    {"main": names("<Proxy %s>" % CAS1, NAME)},
+    {"main": names("<Proxy *>", NAME)},
+    {"main": names("<Proxy proxy:%s>" % CAS1, NAME)},
+    {"after": names("<Proxy https://CAS1.contoso.test:443/>", NAME)},
+    {"after": names('<ProxyMatch "^https://cas[12]">', NAME)},
+    {"main": TWO + names("<Proxy balancer://X>", NAME) + names(
+        "<Proxy https://cas2.contoso.test:8443>", "EASCertAuthSPN cas2.contoso.test HTTP/x"),
+     "inside": ["EASCertAuth On", "ProxyPass balancer://x",
+                "EASCertAuthSPN cas2.contoso.test:8443 HTTP/cas2.contoso.test"]},
+    # Where a rule may send requests anywhere nobody can tell.
+    {"inside": [*INSIDE, "EASCertAuthSPN cas2 HTTP/x"], "after": [
+        "RewriteEngine On", "RewriteRule ^ https://%{ENV:x}/ [P]"]},
+])
+def test_name_of_a_back_end(site, change):
+    for name, value in change.items():
+        setattr(site, name, value)
+    assert site.configtest() == (0, "Syntax OK\n")
+
+
+HOST = "EASCertAuthSPN  cas2.contoso.test HTTP/cas2.contoso.test"
+
+
+@pytest.mark.parametrize("change, said", [
+    ({"inside": [*INSIDE, HOST]},
+     Said("EAS0055", HOST, HOST.replace("  ", " ") + " in " + SHOWN, "as ProxyPass or Balancer")),
+    ({"inside": ["EASCertAuth On", "ProxyPass balancer://x", HOST.replace(".test H", ".test:443 H")],
+      "main": TWO},
+     Said("EAS0055", HOST.replace(".test H", ".test:443 H"), "EASCertAuthSPN cas2.contoso.test:443",
+          "as ProxyPass or BalancerMember has it")),
+    ({"main": names("<Proxy %s>" % CAS1, HOST)},
+     Said("EAS0055", HOST, HOST.replace("  ", " ") + " in <Proxy %s>" % CAS1, "as ProxyPass")),
+    ({"main": names("<Proxy https://cas1.contoso>", NAME)},
+     Said("EAS0056", NAME, NAME.replace("  ", " ") + " in <Proxy https://cas1.contoso>",
+          "<Proxy URL> with the URL of the ProxyPass, BalancerMember or balancer")),
+    ({"after": names("<Proxy balancer://y>", NAME)},
+     Said("EAS0056", NAME, NAME.replace("  ", " ") + " in <Proxy balancer://y> of <VirtualHost ",
+          "<Proxy URL> with the URL of the ProxyPass, BalancerMember or balancer")),
+    ({"after": names('<ProxyMatch "^http:">', NAME)},
+     Said("EAS0056", NAME, NAME.replace("  ", " "), "the URL of the ProxyPass")),
+    # A back end of somebody else's.
+    ({"after": [*OWA[:1], "ProxyPass https://owa.contoso.test", *OWA[2:],
+                *names("<Proxy https://owa.contoso.test>", NAME)]},
+     Said("EAS0056", NAME, NAME.replace("  ", " "), "the URL of the ProxyPass")),
+])
+def test_name_of_no_back_end(site, change, said):
+    for name, value in change.items():
+        setattr(site, name, value)
+    check(site, said)
 
 
 # ---- start ---------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ SOURCES = ["io/cba_conn.c", "io/cba_directory.c", "io/cba_host.c", "io/cba_kdc.c
            "io/cba_krb5.c", "io/cba_ldap.c", "io/cba_login.c", "io/cba_ntauth_set.c",
            "io/cba_sasl.c", "io/cba_service.c", "io/cba_srv.c", "io/cba_wire.c",
            "core/cba_account.c", "core/cba_altsec.c", "core/cba_dn.c", "core/cba_escape.c",
-           "core/cba_mapping.c", "core/cba_name.c", "core/cba_ntauth.c", "core/cba_reason.c", "core/cba_sid.c",
+           "core/cba_groups.c", "core/cba_mapping.c", "core/cba_name.c", "core/cba_ntauth.c",
+           "core/cba_reason.c", "core/cba_sid.c",
            "core/cba_span.c", "core/cba_time.c"]
 LIBRARIES = ["-Wl,--no-as-needed", "-lresolv"]
 DC1, DC2 = namespace.host("dc1"), namespace.host("dc2")
@@ -66,6 +67,12 @@ class Directory:
 
     def ntauth(self, ms=MS):
         return self.harness("ntauth", ms)
+
+    def group(self, dn, ms=MS):
+        return self.harness("group", dn, ms)
+
+    def groups(self, sid, ms=MS):
+        return self.harness("groups", sid, ms)
 
     def names(self, sid=None, upn=None):
         """sAMAccountNames of the accounts that an identity finds."""
@@ -653,6 +660,126 @@ def test_server_without_a_configuration(scripted):
 def test_ntauth_of_a_server_that_is_not_there(start):
     answer = start("ldap://%s:1" % DC1).ntauth()
     assert answer.reason == "DIR_UNREACHABLE" and answer.fields == [], answer
+
+
+# ---- groups --------------------------------------------------------------------------------------
+
+STAFF = "CN=Staff,OU=Groups," + ldap.BASE
+#: S-1-5-21-1-2-3-1105 and S-1-5-32-545, MS-DTYP 2.4.2.2
+STAFF_SID = bytes.fromhex("010500000000000515000000010000000200000003000000") + b"\x51\x04\0\0"
+USERS_SID = bytes.fromhex("01020000000000052000000021020000")
+NOBODY = "S-1-5-21-1-2-3-4000"
+
+
+def told(*attributes):
+    """One entry with attributes (name, values), and the end of the search."""
+    return [ldap.entry(STAFF, attributes), ldap.result(ldap.DONE, 0)]
+
+
+def test_groups_of_an_account(bench, start):
+    one = start("ldap://" + DC1, base="OU=Domain Controllers," + ldap.BASE)
+    sid = bench.directory.sid("many")
+    answer = one.groups(sid)
+    assert answer.reason == "OK" and answer.detail == "", answer
+    wanted = {bench.directory.sid("many%03d" % number) for number in range(200)}
+    assert wanted | {bench.directory.sid("Domain Users"), "S-1-5-32-545"} <= set(answer.fields)
+    assert bench.directory.sid("Domain Admins") not in answer.fields
+    answer = one.group(bench.directory.dn("many007"))
+    assert answer.reason == "OK" and answer.fields == [bench.directory.sid("many007")], answer
+
+
+@pytest.mark.parametrize("dn,reason,says", [
+    ("CN=nobody,CN=Users," + ldap.BASE, "DIR_GROUP", "does not exist"),
+    ("CN=alice,CN=Users," + ldap.BASE, "DIR_GROUP", "no security group"),
+    ("CN=Users," + ldap.BASE, "DIR_GROUP", "no security group"),
+    ("CN=Users,DC=sub," + ldap.BASE, "DIR_GROUP_ELSEWHERE", DC1 + " holds contoso.test"),
+    ("CN=Users,DC=fabrikam,DC=test", "DIR_GROUP_ELSEWHERE", DC1 + " holds contoso.test"),
+    ("Domain Users", "DIR_GROUP", "no distinguishedName")])
+def test_name_that_is_no_groups(start, dn, reason, says):
+    answer = start("ldap://" + DC1).group(dn)
+    assert answer.reason == reason and says in answer.detail and dn in answer.detail, answer
+    assert answer.fields == [""]
+
+
+def test_groups_of_nobody(start):
+    answer = start("ldap://" + DC1).groups(NOBODY)
+    assert answer.reason == "DIR_TOKEN_GROUPS" and NOBODY in answer.detail, answer
+
+
+def test_what_is_asked_about_groups(scripted):
+    one, server = scripted(told(("objectSid", [STAFF_SID])))
+    answer = one.group(STAFF, 3500)
+    assert answer.reason == "OK" and answer.fields == ["S-1-5-21-1-2-3-1105"], answer
+    server.answers = told(("tokenGroups", [USERS_SID, STAFF_SID]))
+    answer = one.groups(NOBODY, 3500)
+    assert answer.reason == "OK" and answer.fields == ["S-1-5-32-545", "S-1-5-21-1-2-3-1105"]
+    assert [(asked[0], asked[1], asked[2], asked[4]) for asked in server.searches[1:]] == [
+        (STAFF, 0, 1, ["objectSid"]), ("<SID=%s>" % NOBODY, 0, 1, ["tokenGroups"])]
+    assert server.count == 1
+
+
+# What a domain controller of Active Directory does and Samba does not, or nobody does.
+
+@pytest.mark.parametrize("answers,reason,says", [
+    ([ldap.result(ldap.DONE, 10, "0000202B: RefErr: DSID-0310078A, data 0, 1 access points")],
+     "DIR_GROUP_ELSEWHERE", "refers to another server"),
+    ([ldap.reference("ldap://fabrikam.test/CN=Staff"), ldap.result(ldap.DONE, 0)], "DIR_GROUP",
+     "no security group"),
+    ([ldap.result(ldap.DONE, 34, "as told")], "DIR_GROUP", "no distinguishedName"),
+    (told(), "DIR_ANSWER", "objectSid"),
+    (told(("objectSid", [])), "DIR_ANSWER", "objectSid"),
+    (told(("objectSid", [b"S-1-5-32-545"])), "DIR_ANSWER", "objectSid"),
+    (told(("objectSid", [STAFF_SID, USERS_SID])), "DIR_ANSWER", "objectSid"),
+    (told(("objectGUID", [STAFF_SID])), "DIR_ANSWER", "objectSid"),
+    ([ldap.result(ldap.DONE, 50, "as told")], "DIR_SEARCH", "as told"),
+    ([ldap.result(ldap.DONE, 51, "as told")], "DIR_SEARCH", "as told"),
+    ([ldap.result(ldap.DONE, 4, "as told")], "DIR_SEARCH", "as told"),
+], ids=["referral", "reference", "syntax", "no-sid", "no-values", "no-sid-at-all", "two", "another",
+        "rights", "busy", "cut"])
+def test_group_that_is_not_known(scripted, answers, reason, says):
+    one, _ = scripted(answers)
+    answer = one.group(STAFF)
+    assert answer.reason == reason and says in answer.detail, answer
+    assert answer.fields == [""]
+
+
+@pytest.mark.parametrize("answers,reason,says", [
+    (told(), "DIR_TOKEN_GROUPS", "there are none"),
+    (told(("tokenGroups", [])), "DIR_TOKEN_GROUPS", "there are none"),
+    ([ldap.result(ldap.DONE, 0)], "DIR_TOKEN_GROUPS", "without the account"),
+    ([ldap.result(ldap.DONE, 32, "as told")], "DIR_TOKEN_GROUPS", "as told"),
+    ([ldap.result(ldap.DONE, 50, "as told")], "DIR_TOKEN_GROUPS", "as told"),
+    ([ldap.result(ldap.DONE, 1, "no global catalog")], "DIR_SEARCH", "no global catalog"),
+    ([ldap.result(ldap.DONE, 10, "as told")], "DIR_SEARCH", "as told"),
+    (told(("tokenGroups", [USERS_SID]))[:1] + told(("tokenGroups", [STAFF_SID])), "DIR_ANSWER",
+     "two answers"),
+    (told(("tokenGroups", [USERS_SID, b"x"])), "DIR_ANSWER", "no SID"),
+    (told(("tokenGroups", [USERS_SID, STAFF_SID[:-1]])), "DIR_ANSWER", "no SID"),
+    (told(("tokenGroups", [USERS_SID] * 1025)), "ACC_GROUPS_MANY", "1025"),
+    (told(("tokenGroups;range=0-1499", [USERS_SID])), "ACC_GROUPS_MANY", "part"),
+    ([ldap.entry(STAFF, [("tokenGroups", [USERS_SID])]), ldap.result(ldap.DONE, 3, "as told")],
+     "DIR_SEARCH", "as told"),
+], ids=["hidden", "empty", "no-entry", "gone", "rights", "no-gc", "referral", "two-entries", "no-sid",
+        "short", "many", "range", "cut"])
+def test_groups_that_are_not_known(scripted, answers, reason, says):
+    """Whatever is not the whole list is none of it."""
+    one, _ = scripted(answers)
+    for _ in range(2):
+        answer = one.groups(NOBODY)
+        assert answer.reason == reason and says in answer.detail, answer
+        assert answer.fields == []
+
+
+def test_as_many_groups_as_there_may_be(scripted):
+    one, _ = scripted(told(("tokenGroups", [USERS_SID] * 1024)))
+    answer = one.groups(NOBODY)
+    assert answer.reason == "OK" and answer.fields == ["S-1-5-32-545"] * 1024, answer
+
+
+def test_silence_about_groups(scripted):
+    one, _ = scripted([])
+    for answer in (one.group(STAFF, SHORT_MS), one.groups(NOBODY, SHORT_MS)):
+        assert answer.reason == "DIR_TIMEOUT" and answer.ms < SHORT_MS + SLACK_MS, answer
 
 
 # ---- time ------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ import urllib.parse
 
 import pytest
 
-from lab import module
+from lab import module, namespace
+from lab.acceptor import Acceptor, Scripted, reply
 from lab.process import run
 
 ALICE = (200, "alice@CONTOSO.TEST")
@@ -52,6 +53,22 @@ def test_no_back_end_connection_is_kept(gateway, keeper, phone, estranged):
 def test_balancer(gateway, cas1, phone, estranged):
     gateway(binary=estranged, backends=["cas5", "cas1"])
     assert [seen(phone("alice").folder_sync()) for _ in range(3)] == [ALICE] * 3
+
+
+@pytest.mark.eas(NOT_OURS)
+def test_tokens_are_bound_and_renewed(gateway, bench, phone, estranged):
+    name = namespace.host("cas5")
+    certificate = bench.servers.issue(name, dns=name, eku=("serverAuth",), key="server")
+    one = gateway(binary=estranged, target="https://cas5.contoso.test timeout=3600")
+    with Acceptor(namespace.address("cas5"), certificate, bench.exchange_keytab) as acceptor:
+        with phone("alice").connect() as connection:
+            assert [seen(connection.command("Sync")) for _ in range(3)] == [ALICE] * 3
+    assert (acceptor.handshakes, acceptor.refused) == (3, 0)
+    script = [reply(401, "WWW-Authenticate: Negotiate"), reply(200)]
+    with Scripted(namespace.address("cas5"), certificate, script) as server:
+        assert phone("alice").command("SendMail", b"one").status == 200
+    assert [request.body for request in server.seen] == [b"one", b"one"]
+    assert one.access(4)[-1]["EAS_ATTEMPTS"] == "2"
 
 
 MANAGER = "/balancer-manager"

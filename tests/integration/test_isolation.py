@@ -5,11 +5,17 @@ The back end here keeps the first identity of a TCP connection, as IIS does with
 at its worst: whoever shares a connection is answered as somebody else.
 """
 import base64
+import concurrent.futures
+import contextlib
 import threading
 
 import gssapi
 import pytest
 
+from lab import soak
+from lab.phone import PATH
+from lab.process import wait_until
+from test_body import head
 from shared import place
 
 USERS = ("alice", "bob", "carol", "dave")
@@ -97,7 +103,8 @@ def test_many_users_at_once(towards_keeper, keeper, phone, mpm):
 
 
 def test_http2_streams_in_parallel(towards_keeper, keeper, phone):
-    towards_keeper(modules=["http2"], vhost="Protocols h2 http/1.1")
+    towards_keeper(modules=["http2"], vhost="Protocols h2 http/1.1",
+                   location="EASCertAuthAccountLimit requests=50")
     paths = [dict(method="POST", path="/Microsoft-Server-ActiveSync?Cmd=Sync", body=b"x" * 1000)
              for _ in range(40)]
     for user in ("alice", "bob"):
@@ -148,6 +155,163 @@ def test_connection_waits_for_its_own_worker(gateway, keeper, phone):
         with phone("alice").connect() as connection:
             assert connection.request("OPTIONS", path).user == full("alice")
     assert sound(keeper)["connections"] == 2
+
+
+def test_http2_streams_of_many_users_at_once(towards_keeper, keeper, phone):
+    """A connection each, streams in parallel on all of them, again and again."""
+    towards_keeper(**soak.KNOBS)
+    asked = [dict(body=b"x" * 1000, headers={"X-Play": "delay=0.01"}) for _ in range(12)]
+    with concurrent.futures.ThreadPoolExecutor(len(USERS)) as pool:
+        for _ in range(3):
+            work = {user: pool.submit(phone(user).parallel, asked) for user in USERS}
+            for user, answers in work.items():
+                assert {(one.status, one.user, one.version) for one in answers.result()} == {
+                    (200, full(user), "2")}
+    assert sound(keeper)["requests"] == 3 * len(USERS) * len(asked)
+
+
+def test_http2_and_http1_of_one_phone_share_nothing(towards_keeper, keeper, phone):
+    towards_keeper(**soak.KNOBS)
+    with phone("alice").connect() as connection:
+        assert connection.command("Sync").user == full("alice")
+        answers = phone("bob").parallel([dict(body=b"x")] * 5)
+        assert {one.user for one in answers} == {full("bob")}
+        assert connection.command("Sync").user == full("alice")
+    assert 2 <= sound(keeper)["connections"] <= 6
+
+
+@pytest.mark.parametrize("tls", ["1.2", "1.3"])
+def test_resumed_session_brings_its_own_identity_only(towards_keeper, keeper, phone, tls):
+    """A session that is resumed beside the connections of others and its own, which are in use."""
+    towards_keeper()
+    with contextlib.ExitStack() as stack:
+        for user in ("alice", "bob"):
+            one, last = phone(user), None
+            for _ in range(3):
+                connection = stack.enter_context(one.connect(tls=tls, resume=last))
+                assert connection.resumed == (last is not None)
+                assert connection.command("Sync").user == full(user)
+                last = connection
+        assert sound(keeper)["connections"] == 6
+
+
+def test_certificate_that_becomes_another_accounts(towards_keeper, keeper, phone, account,
+                                                   directory, expect):
+    """The name in it moves to another account while the phone's connection is kept: so does the
+    identity, and it gets a connection of its own."""
+    expect.maybe("EAS0302", "EAS0303", "EAS0310")
+    towards_keeper(location="EASCertAuthStrongMapping Off",
+                   server="EASCertAuthCacheTTL account=1 negative=1")
+    first = account("shift1", upn="shift@contoso.test")
+    second = account("shift2", upn="other@contoso.test")
+    with phone(first, sid=None, not_before=0).connect() as connection:
+        for _ in range(2):
+            assert connection.command("Sync").user == full("shift1")
+        directory.modify(first.name, userPrincipalName="gone@contoso.test")
+        directory.modify(second.name, userPrincipalName="shift@contoso.test")
+        wait_until(lambda: connection.command("Sync").user == full("shift2"), "the other account",
+                   pause=0.1)
+        assert connection.command("Sync").user == full("shift2")
+    report = sound(keeper)
+    assert report["connections"] == 2 and report["tokens"] == report["requests"]
+
+
+LEAVES = {"in-the-body": (b"x" * 500, None), "before-the-answer": (b"x" * 1000, None),
+          "in-the-answer": (b"x" * 1000, 5000)}
+
+
+@pytest.mark.parametrize("how", ["close", "abort"])
+@pytest.mark.parametrize("leaves", LEAVES)
+def test_phone_that_goes_away(towards_keeper, keeper, phone, expect, leaves, how):
+    """What it left behind at the back end is nobody else's, not even its own."""
+    expect.maybe("EAS0206", "EAS0706")
+    towards_keeper(processes=1)
+    body, read = LEAVES[leaves]
+    for user in USERS:
+        connection = phone(user).connect()
+        assert connection.command("Sync").user == full(user)
+        connection.send(head(PATH, "Content-Length: 1000", "X-Play: size=2000000&delay=0.05") + body)
+        if read:
+            connection.socket.recv(read)
+        getattr(connection, how)()
+        with phone(user).connect() as again:
+            assert again.command("Sync").user == full(user)
+    soak.settle(keeper)
+    assert sound(keeper)["connections"] >= len(USERS)
+
+
+BREAKS = {"closes-after": ("close=1", 200), "closes-before": ("drop=1", 502),
+          "closes-inside": ("drop=half&size=5000", 0), "answers-early": ("early=1", 200)}
+
+
+@pytest.mark.parametrize("breaks", BREAKS)
+def test_back_end_that_breaks_off(towards_keeper, keeper, phone, expect, breaks):
+    """The next request of the same phone goes on a new connection, with its own name."""
+    expect.maybe("EAS0706", "EAS0713")
+    towards_keeper(processes=1)
+    play, status = BREAKS[breaks]
+    for user in USERS:
+        with phone(user).connect() as connection:
+            assert connection.command("Sync").user == full(user)
+            broken = connection.request("POST", PATH, b"x" * 1000, {"X-Play": play})
+            assert broken.status == status and broken.user in (None, full(user)), str(broken)
+            if status:
+                assert connection.command("Sync").user == full(user)
+        with phone(user).connect() as connection:
+            assert connection.command("Sync").user == full(user)
+    sound(keeper)
+
+
+def test_failover_keeps_identities_apart(gateway, keeper, backend, phone, expect):
+    """Two keepers behind a balancer, and one of them ends while connections are kept."""
+    expect.maybe("EAS0706", "EAS0713")
+    other = backend("cas5", keeper=True)
+    gateway(backends=["cas3", "cas5 retry=0"], processes=1)
+    connections = {user: phone(user).connect() for user in USERS}
+    try:
+        for user, connection in connections.items():
+            for _ in range(4):
+                assert connection.command("Sync").user == full(user)
+        assert sound(keeper)["requests"] == 8 and sound(other)["requests"] == 8
+        other.stop()
+        for user, connection in connections.items():
+            for _ in range(4):
+                answer = connection.command("Sync")
+                assert answer.status == 502 or answer.user == full(user), str(answer)
+            assert connection.command("Sync").user == full(user)
+    finally:
+        for connection in connections.values():
+            connection.close()
+        other.start()
+    assert sound(keeper)["connections"] >= len(USERS)
+
+
+def test_cookies_go_both_ways_and_no_further(towards_keeper, keeper, phone):
+    """Exchange's own X-BackEndCookie, which the stand-in sets as well; nobody keeps it in between."""
+    towards_keeper(processes=1)
+    with phone("alice").connect() as connection:
+        first = connection.request("POST", PATH, b"", {"X-Play": "json=1&header=Set-Cookie:a%3Db",
+                                                       "Cookie": "mine=1; X-BackEndCookie=old"})
+        set_cookies = first.headers.all("Set-Cookie")
+        assert [text.split("=")[0] for text in set_cookies] == ["X-BackEndCookie", "a"]
+        assert set_cookies[0].endswith("; path=/Microsoft-Server-ActiveSync; secure; HttpOnly")
+        assert ["Cookie", "mine=1; X-BackEndCookie=old"] in first.json["headers"]
+        second = connection.request("POST", PATH, b"", {"X-Play": "json=1"})
+        assert "a=b" not in second.headers.all("Set-Cookie")
+        assert not [name for name, _ in second.json["headers"] if name == "Cookie"]
+
+
+def test_soak(towards_keeper, keeper, bench, expect):
+    """tests/bench/soak is the long form, which can also be run without isolation."""
+    expect.maybe("EAS0206", "EAS0706", "EAS0713")
+    towards_keeper(**soak.KNOBS)
+    phones = {full(user): bench.phone(user) for user in USERS}
+    tally = soak.soak(phones, 2500, processes=3)
+    report = soak.settle(keeper)
+    assert tally.foreign == 0 and tally.refused == 0, tally
+    assert tally.requests >= 2500 and tally.aborted > 20 and tally.broken > 5, tally
+    assert report["foreign_connections"] == report["foreign_requests"] == 0, report
+    assert report["without_token"] == 0 and report["requests"] >= tally.answers, report
 
 
 def test_connection_that_the_back_end_closes_while_it_waits(towards_keeper, keeper, phone):

@@ -205,6 +205,32 @@ def test_large_ticket(harness):
     assert len(base64.b64decode(answer.fields[0], validate=True)) > 65536
 
 
+def test_ticket_carried_elsewhere(bench, harness):
+    """Written out and read back it is the same ticket, and no KDC is asked."""
+    end = delegate(harness).fields[1]
+    mark = bench.directory.mark()
+    answer = harness("carry", "Alice", REALM, CAS1)
+    assert answer.reason == "OK", answer
+    assert answer.fields[:2] == ["alice@" + REALM, end]
+    assert accept(bench, harness("token").fields[0]) == "alice@" + REALM
+    for words in (("bob", REALM, CAS1), ("alic", REALM, CAS1), ("alice", "CONTOSO.COM", CAS1),
+                  ("alice", REALM, CAS1 + "x"), ("alice", REALM, "HTTP/cas2.contoso.test"),
+                  ("alice", REALM, "cas1")):
+        answer = harness("carry", *words)
+        assert answer.reason == "CACHE_TICKET", answer
+    length = int(harness("carry", "alice", REALM, CAS1).fields[2])
+    for count in {0, 1, 2, length // 2, length - 1, *range(3, length, 97)}:
+        assert harness("carry", "alice", REALM, CAS1, count).reason != "OK", count
+    assert accept(bench, harness("token").fields[0]) == "alice@" + REALM
+    assert bench.directory.kdc_requests(mark) == []
+
+
+def test_expired_ticket_is_not_carried(harness):
+    assert harness("ticket", 1000, -1).reason == "OK"
+    answer = harness("carry", "alice", REALM, CAS1)
+    assert answer.reason == "CACHE_TICKET", answer
+
+
 def test_ticket_near_its_end_reaches_nobody(start, serve):
     """GSSAPI would log the client in anew, and wait for the KDC, when a ticket is about to expire."""
     kdc = serve(silent)

@@ -55,7 +55,8 @@ def test_load_order_and_mpm(gateway, phone, mpm, place):
 
 @pytest.mark.parametrize("mpm", ["event", "worker"])
 def test_http2(gateway, phone, cas1, mpm):
-    gateway(mpm=mpm, modules=["http2"], vhost="Protocols h2 http/1.1")
+    gateway(mpm=mpm, modules=["http2"], vhost="Protocols h2 http/1.1",
+            location="EASCertAuthAccountLimit requests=50")
     requests = [dict(method="OPTIONS")] + [
         dict(body=b"x" * size, path="/Microsoft-Server-ActiveSync?Cmd=Sync")
         for size in (0, 1, 100, 70000, 300000)] * 4

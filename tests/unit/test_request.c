@@ -304,6 +304,47 @@ static void challenges(void **state)
     }
 }
 
+static void offers(void **state)
+{
+    static const char *const good[] = {
+        "Negotiate",
+        "negotiate",
+        "NTLM, Negotiate",
+        "Negotiate, NTLM",
+        "Negotiate oYG2MIGzoAMKAQI=",
+        " \tNegotiate\t",
+        ",,Negotiate,",
+        "Basic realm=\"a, b\", Negotiate",
+        "Basic realm=\"a \\\" b\",NEGOTIATE",
+        "Basic realm=x, charset=y, Negotiate",
+    };
+    static const char *const bad[] = {
+        "",
+        " ",
+        ",",
+        "NTLM",
+        "Basic realm=\"Negotiate\"",
+        "Basic realm=\", Negotiate\"",
+        "Basic realm=\"x\\\", Negotiate\"",
+        "Negotiated",
+        "Negotiat",
+        "Basic Negotiate",
+        "Basic realm=x, Negotiate=y",
+        "Basic realm=x, Negotiate = y",
+        "x\"Negotiate, Negotiate",
+        "Basic realm=\"\\",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(good); i++) {
+        assert_true(cba_challenge_offers(exact(good[i]), "Negotiate"));
+    }
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        assert_false(cba_challenge_offers(exact(bad[i]), "Negotiate"));
+    }
+    assert_false(cba_challenge_offers(EXACT("Negotiate\0"), "Negotiate"));
+}
+
 /* Where Exchange servers speak to each other. */
 static void server_path(void **state)
 {
@@ -470,6 +511,7 @@ int main(void)
         cmocka_unit_test(query_of_a_target),
         cmocka_unit_test(claims),
         cmocka_unit_test(challenges),
+        cmocka_unit_test(offers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,9 @@
     tests/vectors/make.py [NAME...]
 
 With names only those certificates are made again; "ntauth" stands for the authorities and what they
-issued, "pac" for the PAC buffers. Beside the certificates of NAMES altsec/NAME.txt lists what
+issued, "pac" for the PAC buffers, "record" for contents of records in the shared cache, "binding" for
+servers' certificates by signature algorithm, each with its hash as openssl dgst makes it. Beside the
+certificates of NAMES altsec/NAME.txt lists what
 altSecurityIdentities can say about each.
 They are committed, so that the unit tests need neither, and so that what parses them was not written
 together with what made them. Private keys are thrown away. Needs
@@ -15,6 +17,7 @@ openssl 3.0 and python3-samba.
 import hashlib
 import pathlib
 import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -591,6 +594,49 @@ domainComponent=optional
                 "-out", HERE / "ntauth" / (cert + ".der"))
 
 
+# --- servers' certificates by signature algorithm --------------------------------------------------
+
+EC = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:"]
+RSA = ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]
+PSS = ["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest"]
+
+# name: key, digest of the signature and its options, hash of the binding (RFC 5929 4.1; None: undefined)
+SIGNATURES = {
+    "rsa-md5": (RSA, ["-md5"], "sha256"),
+    "rsa-sha1": (RSA, ["-sha1"], "sha256"),
+    "rsa-sha224": (RSA, ["-sha224"], "sha224"),
+    "rsa-sha256": (RSA, ["-sha256"], "sha256"),
+    "rsa-sha384": (RSA, ["-sha384"], "sha384"),
+    "rsa-sha512": (RSA, ["-sha512"], "sha512"),
+    "pss-sha1": (RSA, ["-sha1", *PSS], "sha256"),
+    "pss-sha256": (RSA, ["-sha256", *PSS], "sha256"),
+    "pss-sha384": (RSA, ["-sha384", *PSS], "sha384"),
+    "pss-sha512": (RSA, ["-sha512", *PSS], "sha512"),
+    "pss-sha512-mgf-sha256": (RSA, ["-sha512", *PSS, "-sigopt", "rsa_mgf1_md:sha256"], "sha512"),
+    "ecdsa-sha1": ([*EC[:-1], EC[-1] + "P-256"], ["-sha1"], "sha256"),
+    "ecdsa-sha256": ([*EC[:-1], EC[-1] + "P-256"], ["-sha256"], "sha256"),
+    "ecdsa-sha384": ([*EC[:-1], EC[-1] + "P-384"], ["-sha384"], "sha384"),
+    "ecdsa-sha512": ([*EC[:-1], EC[-1] + "P-521"], ["-sha512"], "sha512"),
+    "ed25519": (["-algorithm", "ED25519"], [], None),
+    "ed448": (["-algorithm", "ED448"], [], None),
+}
+
+
+def bindings():
+    with tempfile.TemporaryDirectory() as name:
+        key = pathlib.Path(name) / "key"
+        for cert, (kind, options, digest) in SIGNATURES.items():
+            path = HERE / "binding" / (cert + ".der")
+            subprocess.run(["openssl", "genpkey", *kind, "-out", key], check=True,
+                           stderr=subprocess.DEVNULL)
+            subprocess.run(["openssl", "req", "-x509", "-new", "-key", key, "-subj", "/CN=cas1.contoso.com",
+                            "-days", "9000", *options, "-outform", "DER", "-out", path], check=True)
+            done = digest and subprocess.run(["openssl", "dgst", "-" + digest, "-r", path], check=True,
+                                             capture_output=True, text=True)
+            (HERE / "binding" / (cert + ".txt")).write_text(
+                (done.stdout.split()[0] if done else "none") + "\n")
+
+
 # --- PAC buffers ----------------------------------------------------------------------------------
 
 def pac_buffers():
@@ -681,11 +727,39 @@ def pac_buffers():
         (HERE / "pac" / (name + ".bin")).write_bytes(content)
 
 
+def record_text(text):
+    return struct.pack(">H", len(text.encode())) + text.encode()
+
+
+def record_account(altsec, upn="alice@contoso.com", expires=2 ** 63 - 1, computer=True):
+    """An account as core/cba_record.c writes it: big-endian, texts and the SID behind lengths."""
+    revision, authority, *subs = [int(part) for part in SID.split("-")[1:]]
+    sid = struct.pack("<BB6s%dI" % len(subs), revision, len(subs), authority.to_bytes(6, "big"), *subs)
+    return (bytes([len(sid)]) + sid + record_text("alice") + record_text(upn)
+            + record_text("contoso.com")
+            + struct.pack(">Iqq??I", 0x00010200, expires, 1709208000, computer, True, altsec))
+
+
+def records():
+    """Contents of records of the shared cache: number of accounts, are there more, the accounts."""
+    files = {
+        "nobody": b"\0\0",
+        "account": b"\1\0" + record_account(2),
+        "two": b"\2\1" + record_account(2) + record_account(4, "", -1, False),
+    }
+    for name, content in files.items():
+        (HERE / "record" / (name + ".bin")).write_bytes(content)
+
+
 if __name__ == "__main__":
-    for kind in ("altsec", "cert", "ntauth", "pac"):
+    for kind in ("altsec", "binding", "cert", "ntauth", "pac", "record"):
         (HERE / kind).mkdir(exist_ok=True)
     certificates()
     if wanted("ntauth"):
         authorities()
+    if wanted("binding"):
+        bindings()
+    if wanted("record"):
+        records()
     if wanted("pac"):
         pac_buffers()

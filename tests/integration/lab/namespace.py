@@ -28,6 +28,7 @@ ADDRESSES = {
     "cas4": "10.77.0.14",
     "cas5": "10.77.0.15",
     "mail2": "10.77.0.20",
+    "cache": "10.77.0.30",
     "phone": "10.77.0.100",
 }
 
@@ -36,7 +37,8 @@ PROGRAMS = {
     "unshare": "util-linux", "ip": "iproute2", "openssl": "openssl", "curl": "curl",
     "apxs": "apache2-dev", "gcc": "gcc", "samba": "samba", "samba-tool": "samba",
     "kinit": "krb5-user", "kvno": "krb5-user", "ldapsearch": "ldap-utils", "ps": "procps",
-    "wbxml2xml": "libwbxml2-utils",
+    "wbxml2xml": "libwbxml2-utils", "redis-server": "redis-server",
+    "memcached": "memcached",
 }
 #: The same for what is no program; shell patterns.
 FILES = {

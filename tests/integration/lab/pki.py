@@ -43,17 +43,29 @@ ATTRIBUTE = {
 }
 KEY_USAGE = {"digitalSignature": 0, "keyEncipherment": 2, "keyAgreement": 4, "keyCertSign": 5,
              "cRLSign": 6}
+RSA = ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]
+SHA384 = der.sequence(der.oid("2.16.840.1.101.3.4.2.2"), der.null())
 #: Kind of key -> (arguments of openssl genpkey, DER of the signature's AlgorithmIdentifier).
 KINDS = {
     "ec": (["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
            der.sequence(der.oid("1.2.840.10045.4.3.2"))),
     "ec384": (["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"],
               der.sequence(der.oid("1.2.840.10045.4.3.3"))),
-    "rsa": (["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
-            der.sequence(der.oid("1.2.840.113549.1.1.11"), der.null())),
+    "rsa": (RSA, der.sequence(der.oid("1.2.840.113549.1.1.11"), der.null())),
     "ed25519": (["-algorithm", "ED25519"], der.sequence(der.oid("1.3.101.112"))),
+    "rsa-sha1": (RSA, der.sequence(der.oid("1.2.840.113549.1.1.5"), der.null())),
+    "rsa-sha512": (RSA, der.sequence(der.oid("1.2.840.113549.1.1.13"), der.null())),
+    "pss384": (RSA, der.sequence(der.oid("1.2.840.113549.1.1.10"), der.sequence(
+        der.explicit(0, SHA384),
+        der.explicit(1, der.sequence(der.oid("1.2.840.113549.1.1.8"), SHA384)),
+        der.explicit(2, der.integer(48))))),
 }
-DIGEST = {"ec": "-sha256", "ec384": "-sha384", "rsa": "-sha256"}
+#: Kind of key -> how openssl dgst signs with it.
+DIGEST = {
+    "ec": ["-sha256"], "ec384": ["-sha384"], "rsa": ["-sha256"], "rsa-sha1": ["-sha1"],
+    "rsa-sha512": ["-sha512"],
+    "pss384": ["-sha384", "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest"],
+}
 
 
 # ---- pieces of a certificate ------------------------------------------------------------------
@@ -171,7 +183,7 @@ class Key:
             done = run("openssl", "pkeyutl", "-sign", "-rawin", "-inkey", self.path, "-in", path)
             os.unlink(path)
             return done.raw
-        return run("openssl", "dgst", DIGEST[self.kind], "-sign", self.path, stdin=content).raw
+        return run("openssl", "dgst", *DIGEST[self.kind], "-sign", self.path, stdin=content).raw
 
 
 class Certificate:
