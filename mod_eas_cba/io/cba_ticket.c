@@ -43,8 +43,10 @@ static bool display(OM_uint32 status, int type, gss_OID mechanism, gss_buffer_de
     return gss_display_status(&minor, status, type, mechanism, &more, text) == GSS_S_COMPLETE;
 }
 
-/* The mechanism's text says more than GSSAPI's, where there is one. */
-static void gss_fail(const char *what, OM_uint32 major, OM_uint32 minor, struct cba_result *result)
+/* The mechanism's text says more than GSSAPI's, where there is one; and its code tells a wrong clock
+ * and a lack of memory from the rest. */
+static enum cba_reason gss_fail(const char *what, OM_uint32 major, OM_uint32 minor,
+                                struct cba_result *result)
 {
     gss_buffer_desc text = GSS_C_EMPTY_BUFFER;
     OM_uint32 ignored;
@@ -56,6 +58,10 @@ static void gss_fail(const char *what, OM_uint32 major, OM_uint32 minor, struct 
         cba_result_set(result, "%s: GSSAPI error %lu", what, (unsigned long)major);
     }
     gss_release_buffer(&ignored, &text);
+    if (minor == (OM_uint32)KRB5KRB_AP_ERR_TKT_NYV || minor == (OM_uint32)KRB5KRB_AP_ERR_SKEW) {
+        return CBA_R_KRB_SKEW;
+    }
+    return minor == ENOMEM ? CBA_R_LIFE_MEMORY : CBA_R_KRB_TOKEN;
 }
 
 /* --- life --- */
@@ -113,8 +119,7 @@ static enum cba_reason acquire(struct cba_ticket *ticket, struct cba_result *res
     if (major == GSS_S_COMPLETE) {
         return CBA_R_OK;
     }
-    gss_fail("credential of the ticket", major, minor, result);
-    return CBA_R_KRB_TOKEN;
+    return gss_fail("credential of the ticket", major, minor, result);
 }
 
 /* The exact server of the ticket: a host-based name would be canonicalized by DNS. */
@@ -123,6 +128,7 @@ static enum cba_reason name_target(struct cba_ticket *ticket, krb5_context conte
 {
     gss_buffer_desc buffer;
     char *name = NULL;
+    enum cba_reason reason = CBA_R_OK;
     OM_uint32 major, minor;
 
     if (krb5_unparse_name(context, server, &name) != 0) {
@@ -132,10 +138,10 @@ static enum cba_reason name_target(struct cba_ticket *ticket, krb5_context conte
     buffer.length = strlen(name);
     major = gss_import_name(&minor, &buffer, GSS_KRB5_NT_PRINCIPAL_NAME, &ticket->target);
     if (major != GSS_S_COMPLETE) {
-        gss_fail(name, major, minor, result);
+        reason = gss_fail(name, major, minor, result);
     }
     krb5_free_unparsed_name(context, name);
-    return major == GSS_S_COMPLETE ? CBA_R_OK : CBA_R_KRB_TOKEN;
+    return reason;
 }
 
 enum cba_reason cba_ticket_create(krb5_context context, const krb5_creds *creds,
@@ -377,7 +383,7 @@ static bool speaks_for(gss_ctx_id_t context, const char *client, struct cba_resu
         major = gss_display_name(&minor, source, &text, NULL);
     }
     if (major != GSS_S_COMPLETE) {
-        gss_fail("name of the token", major, minor, result);
+        (void)gss_fail("name of the token", major, minor, result);
     } else {
         same = text.length == strlen(client) && memcmp(text.value, client, text.length) == 0;
         if (!same) {
@@ -439,7 +445,7 @@ enum cba_reason cba_ticket_token(struct cba_ticket *ticket, struct cba_span bind
                                  bindings.len > 0 ? &channel : GSS_C_NO_CHANNEL_BINDINGS,
                                  GSS_C_NO_BUFFER, NULL, &token, NULL, NULL);
     if (GSS_ERROR(major)) {
-        gss_fail("token", major, minor, result);
+        reason = gss_fail("token", major, minor, result);
     } else if (token.length == 0) {
         cba_result_set(result, "GSSAPI made no token");
     } else if (is_proven(ticket, context, result)) {

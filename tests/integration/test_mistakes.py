@@ -30,11 +30,31 @@ def instead(where, old, new):
     return change
 
 
-def beside(where, line):
+def beside(where, line, *further):
     def change(site):
-        getattr(site, where).insert(0, line)
+        put(site, "cache.key", 0o600, "0123456789abcdef" * 4)
+        getattr(site, where)[:0] = [line, *further]
         return line
     return change
+
+
+def beside_location(line):
+    """In another Location."""
+    def change(site):
+        site.after += ["<Location /other>", line, "</Location>"]
+        return line
+    return change
+
+
+def redis(site):
+    site.main = [site.load("socache_redis").strip()]
+    site.vhost.append("EASCertAuthCache redis:cache")
+    return site.vhost[-1]
+
+
+def proxy_of_nothing(site):
+    site.after += ["<Proxy https://cas9.contoso.test>", "EASCertAuthSPN  HTTP/cas9", "</Proxy>"]
+    return "EASCertAuthSPN  HTTP/cas9"
 
 
 def without(line, at="<VirtualHost *:443>"):
@@ -49,10 +69,10 @@ def worker(line):
     return instead("inside", PASS, line)
 
 
-def unloaded(name):
+def unloaded(name, at=SECTION):
     def change(site):
         site.without = (name,)
-        return SECTION
+        return at
     return change
 
 
@@ -68,16 +88,19 @@ def nothing_proxied(site):
     return SECTION
 
 
-def elsewhere(site):
-    site.after += ["<Directory />", "EASCertAuth  On", "</Directory>"]
-    return "EASCertAuth  On"
+def elsewhere(line):
+    """In a section that is none of a proxy's."""
+    def change(site):
+        site.after += ["<Directory />", line, "</Directory>"]
+        return line
+    return change
 
 
 #: The first column of README's table -> how it is done; the line that the message points at.
 MISTAKES = {
     "EASCertAuthMap Kerberos, any unknown word": beside("inside", "EASCertAuthMap Kerberos"),
     "EASCertAuthReadAhead 0, any limit of 0": beside("inside", "EASCertAuthReadAhead 0"),
-    "EASCertAuth in <Directory>, <Files>, <If>, <Limit>, <Proxy>": elsewhere,
+    "EASCertAuth in <Directory>, <Files>, <If>, <Limit>, <Proxy>": elsewhere("EASCertAuth  On"),
     "EASCertAuthKeytab of a file that is not there": instead(
         "vhost", KEYTAB, "EASCertAuthKeytab {folder}/nothing"),
     "EASCertAuthKeytab of a file that httpd's user cannot read": keytab(0o600, "root"),
@@ -107,6 +130,12 @@ MISTAKES = {
     "EASCertAuth On in a Location without ProxyPass": nothing_proxied,
     "SSLProxyCACertificateFile not written": without("SSLProxyCACertificateFile {folder}/ca.pem"),
     "ProxyPass https://$1...": worker("ProxyPass https://$1.contoso.test timeout=3600"),
+    "Require eas-group where EASCertAuth is not On": beside_location(
+        "Require eas-group CN=x,DC=contoso,DC=test"),
+    "EASCertAuthCache redis: without its module": beside(
+        "vhost", "EASCertAuthCache redis:cache", "EASCertAuthCacheKey {folder}/cache.key"),
+    "EASCertAuthCacheKey of a file without keys": beside("vhost", "EASCertAuthCacheKey {folder}/ca.pem"),
+    "EASCertAuthSPN in <Directory>, <Files>, <If>, <Limit>": elsewhere("EASCertAuthSPN  HTTP/cas1"),
     "SSLVerifyClient inside of the Location": beside("inside", "SSLVerifyClient require"),
     "SSLCARevocationFile or ...Check not written": without("SSLCARevocationCheck leaf"),
     "mod_reqtimeout not loaded": unloaded("reqtimeout"),
@@ -115,6 +144,12 @@ MISTAKES = {
     "ProxyErrorOverride On": beside("vhost", "ProxyErrorOverride On"),
     "SetOutputFilter and the like in the Location": beside("inside", "SetOutputFilter DEFLATE"),
     "a second ProxyPass, unprotected, to the same place": beside("after", "ProxyPass /eas " + EAS),
+    "no EASCertAuthCache, and mod_socache_shmcb not loaded": unloaded(
+        "socache_shmcb", "<VirtualHost *:443>"),
+    "EASCertAuthCache redis: without EASCertAuthCacheKey": redis,
+    "EASCertAuthSPN HOST SPN of a HOST that is no back end": beside(
+        "inside", "EASCertAuthSPN cas9.contoso.test HTTP/cas9.contoso.test"),
+    "EASCertAuthSPN in <Proxy> of what is no back end": proxy_of_nothing,
     "ProxyPass https://HOST/...$1": worker("ProxyPass %s$1 timeout=3600" % EAS),
 }
 
@@ -151,7 +186,7 @@ def test_table_is_complete():
 def test_mistake(site, text, number, todo):
     line = MISTAKES[text](site)
     status, output = site.configtest()
-    if number in ("EAS0001", "EAS0002"):        # of one directive: httpd says where
+    if number in ("EAS0001", "EAS0002", "EAS0035"):        # of one directive: httpd says where
         found = re.search(r"Syntax error on line (\d+) of (\S+):\n(EAS\d{4}): (.*)", output)
         assert found, output
         place, said, shown = (found[2], found[1]), found[3], found[4]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults inside of a gateway while it runs: memory that runs out, a wall clock that is stepped.
+"""Faults inside of a gateway while it runs: memory and descriptors that run out, a wall clock
+that is stepped.
 
 The library that does it (modules/preload.c) is preloaded; the structure that both map is the
 one of that file.
@@ -12,7 +13,7 @@ from . import module
 from .process import run
 
 PLACES = 65536
-_NUMBERS = ("clock_seconds", "budget", "failed", "depth", "apr", "trace")
+_NUMBERS = ("clock_seconds", "budget", "failed", "depth", "apr", "files", "trace")
 _SIZE = 8 * (len(_NUMBERS) + PLACES)
 
 
@@ -60,6 +61,10 @@ class Preload:
     def clock(self, seconds):
         """The wall clock of the gateway is so much ahead (negative: behind)."""
         self._set("clock_seconds", seconds)
+
+    def files(self, most=0):
+        """Each process has so many file descriptors; 0: as many as ever."""
+        self._set("files", most)
 
     def memory(self, budget, apr=False):
         """So many allocations fail from now on, each in a place of the code that was spared yet.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * For LD_PRELOAD: lets memory run out in the module under test, and steps the wall clock of an httpd,
- * while it runs. Both are told through a file that all processes map: see lab/preload.py, which has
+ * For LD_PRELOAD: lets memory run out in the module under test, takes file descriptors away from an
+ * httpd and steps its wall clock, while it runs. All of it is told through a file that all processes map: see lab/preload.py, which has
  * the same layout.
  *
  * Memory: an allocation that is made by the module, or by a library that it called, fails if `budget`
@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,6 +33,7 @@ struct control {
     _Atomic int64_t failed;        /* that did */
     _Atomic int64_t depth;         /* callers that make a place */
     _Atomic int64_t apr;           /* 1: those of APR fail and no others; 0: all others */
+    _Atomic int64_t files;         /* file descriptors that there are; 0: as many as ever */
     _Atomic int64_t trace;         /* 1: each is shown in the error log */
     _Atomic uint64_t places[PLACES];
 };
@@ -216,11 +218,40 @@ __attribute__((noinline)) void *realloc(void *old, size_t size)
     return !next_realloc ? early_alloc(size) : fails() ? NULL : next_realloc(old, size);
 }
 
-/* The clock */
+/* By this APR's pools get their memory where it was built so, as Debian's is. */
+__attribute__((noinline)) void *mmap(void *at, size_t size, int protection, int flags, int fd,
+                                     off_t offset)
+{
+    static void *(*next)(void *, size_t, int, int, int, off_t);
+
+    if (!next) {
+        *(void **)&next = dlsym(RTLD_NEXT, "mmap");
+    }
+    return fd < 0 && control && atomic_load(&control->apr) && fails()
+               ? MAP_FAILED
+               : next(at, size, protection, flags, fd, offset);
+}
+
+/* The clock, and what is done when somebody looks at it, as each request does. */
+
+static void limit_files(int64_t most)
+{
+    static _Atomic int64_t limited;
+    struct rlimit limit;
+
+    if (atomic_exchange(&limited, most) != most && getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = most ? (rlim_t)most : limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
 
 static int64_t step(void)
 {
-    return control ? atomic_load(&control->clock_seconds) : 0;
+    if (!control) {
+        return 0;
+    }
+    limit_files(atomic_load(&control->files));
+    return atomic_load(&control->clock_seconds);
 }
 
 int clock_gettime(clockid_t id, struct timespec *now)
