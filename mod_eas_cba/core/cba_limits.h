@@ -25,6 +25,7 @@
 #define CBA_SUBJECT_UPNS   4     /* different UPNs in a certificate's subject */
 #define CBA_FILTER_MAX     32768 /* an LDAP filter: every identity, escaped */
 #define CBA_NTAUTH_MAX     256   /* authorities in NTAuthCertificates */
+#define CBA_KDCS_MAX       16    /* KDCs of a realm that are named or found */
 #define CBA_GROUPS_MAX     1024  /* groups of an account; no logon of Windows has more than 1,015 */
 #define CBA_SPN_MAX        512   /* a service principal name */
 #define CBA_TARGET_MAX     65536 /* a request target */

@@ -20,6 +20,23 @@ const struct cba_reason_info *cba_reason_info(enum cba_reason reason)
     return &table[reason];
 }
 
+bool cba_reason_is_outage(enum cba_reason reason)
+{
+    switch (reason) {
+    case CBA_R_DIR_UNREACHABLE:
+    case CBA_R_DIR_TIMEOUT:
+    case CBA_R_DIR_BUSY:
+    case CBA_R_DIR_OUTAGE:
+    case CBA_R_KRB_UNREACHABLE:
+    case CBA_R_KRB_TIMEOUT:
+    case CBA_R_KRB_BUSY:
+    case CBA_R_KRB_OUTAGE:
+        return true;
+    default:
+        return false;
+    }
+}
+
 void cba_result_set(struct cba_result *result, const char *format, ...)
 {
     static const char more[] = "...";

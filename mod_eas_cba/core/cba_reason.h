@@ -6,6 +6,8 @@
 #ifndef CBA_REASON_H
 #define CBA_REASON_H
 
+#include <stdbool.h>
+
 enum cba_reason {
     CBA_R_UNDECIDED = 0, /* a zeroed decision is a refusal */
     CBA_R_OK,
@@ -29,6 +31,10 @@ struct cba_reason_info {
 /* Never NULL: an unknown value and CBA_R_UNDECIDED are described as REQ_UNDECIDED, CBA_R_OK has
  * status 200 and the tag "-". */
 const struct cba_reason_info *cba_reason_info(enum cba_reason reason);
+
+/* Did nobody answer, or not in time? Not so where somebody answered with a refusal, or where the
+ * gateway itself is at fault. */
+bool cba_reason_is_outage(enum cba_reason reason);
 
 /* What a function of io/ or core/ says beside its reason. Owned by the caller; zero it before use.
  */

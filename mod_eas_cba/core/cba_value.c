@@ -243,20 +243,11 @@ static bool is_port(struct cba_span text)
     return cba_value_port(text, &port);
 }
 
-bool cba_value_ldap_uri(struct cba_span word)
+bool cba_value_server(struct cba_span word)
 {
-    static const char *const schemes[] = {"ldap://", "ldaps://"};
-    struct cba_span rest = {NULL, 0}, host;
+    struct cba_span rest = word, host;
     const unsigned char *end;
 
-    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
-        struct cba_span scheme = cba_span_str(schemes[i]);
-
-        if (word.len > scheme.len &&
-            cba_span_equal_nocase(cba_span_of(word.ptr, scheme.len), scheme)) {
-            rest = cba_span_of(word.ptr + scheme.len, word.len - scheme.len);
-        }
-    }
     if (rest.len == 0) {
         return false;
     }
@@ -273,4 +264,19 @@ bool cba_value_ldap_uri(struct cba_span word)
         return false;
     }
     return rest.ptr == NULL || is_port(rest);
+}
+
+bool cba_value_ldap_uri(struct cba_span word)
+{
+    static const char *const schemes[] = {"ldap://", "ldaps://"};
+
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+        struct cba_span scheme = cba_span_str(schemes[i]);
+
+        if (word.len > scheme.len &&
+            cba_span_equal_nocase(cba_span_of(word.ptr, scheme.len), scheme)) {
+            return cba_value_server(cba_span_of(word.ptr + scheme.len, word.len - scheme.len));
+        }
+    }
+    return false;
 }

@@ -34,4 +34,7 @@ bool cba_value_host(struct cba_span word);
 /* 1 to 65535, without leading zeros. False: not that. */
 bool cba_value_port(struct cba_span word, int *out);
 
+/* HOST or HOST:PORT, host as in an LDAP URI. */
+bool cba_value_server(struct cba_span word);
+
 #endif

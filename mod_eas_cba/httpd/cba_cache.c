@@ -12,7 +12,7 @@
 struct entry {
     struct entry *next;          /* in its bucket */
     struct entry *newer, *older; /* in order of use */
-    int64_t until;
+    int64_t fresh, until;
     int64_t made, made_ms; /* when, by both clocks */
     void *value;
     unsigned char key[CBA_CACHE_KEY];
@@ -135,15 +135,16 @@ struct cba_cache *cba_cache_create(apr_pool_t *pool, size_t capacity, void (*dis
     return cache;
 }
 
-bool cba_cache_get(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t now,
-                   void (*take)(void *value, void *ctx), void *ctx)
+/* A value that serves at this time, which is the fresh one's end or the old one's. */
+static bool get(struct cba_cache *cache, const unsigned char *key, int64_t now, bool old,
+                void (*take)(void *value, void *ctx), void *ctx)
 {
     struct entry *entry;
     bool serves;
 
     apr_thread_mutex_lock(cache->mutex);
     entry = find(cache, key);
-    serves = entry && serves_still(entry, now, entry->until);
+    serves = entry && serves_still(entry, now, old ? entry->until : entry->fresh);
     if (serves) {
         take(entry->value, ctx);
         unlink_use(cache, entry);
@@ -151,6 +152,18 @@ bool cba_cache_get(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KE
     }
     apr_thread_mutex_unlock(cache->mutex);
     return serves;
+}
+
+bool cba_cache_get(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t now,
+                   void (*take)(void *value, void *ctx), void *ctx)
+{
+    return get(cache, key, now, false, take, ctx);
+}
+
+bool cba_cache_get_old(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t now,
+                       void (*take)(void *value, void *ctx), void *ctx)
+{
+    return get(cache, key, now, true, take, ctx);
 }
 
 bool cba_cache_peek(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY],
@@ -185,18 +198,19 @@ static void put_in(struct cba_cache *cache, struct entry *fresh, void *left[2])
     cache->count++;
 }
 
-static struct entry *new_entry(const unsigned char *key, int64_t until, void *value)
+static struct entry *new_entry(const unsigned char *key, int64_t fresh, int64_t until, void *value)
 {
-    struct entry *fresh = calloc(1, sizeof *fresh);
+    struct entry *entry = calloc(1, sizeof *entry);
 
-    if (fresh) {
-        memcpy(fresh->key, key, CBA_CACHE_KEY);
-        fresh->until = until;
-        fresh->made = apr_time_sec(apr_time_now());
-        fresh->made_ms = cba_deadline_clock_ms();
-        fresh->value = value;
+    if (entry) {
+        memcpy(entry->key, key, CBA_CACHE_KEY);
+        entry->fresh = fresh;
+        entry->until = until;
+        entry->made = apr_time_sec(apr_time_now());
+        entry->made_ms = cba_deadline_clock_ms();
+        entry->value = value;
     }
-    return fresh;
+    return entry;
 }
 
 static void discard_all(struct cba_cache *cache, void *left[2])
@@ -211,7 +225,7 @@ static void discard_all(struct cba_cache *cache, void *left[2])
 bool cba_cache_first(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t now,
                      int64_t until)
 {
-    struct entry *fresh = new_entry(key, until, NULL), *old;
+    struct entry *fresh = new_entry(key, until, until, NULL), *old;
     void *left[2] = {NULL, NULL};
     bool first;
 
@@ -238,17 +252,52 @@ bool cba_cache_first(struct cba_cache *cache, const unsigned char key[CBA_CACHE_
 void cba_cache_put(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t until,
                    void *value)
 {
-    struct entry *fresh = new_entry(key, until, value);
+    cba_cache_keep(cache, key, until, until, value);
+}
+
+void cba_cache_keep(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t fresh,
+                    int64_t until, void *value)
+{
+    struct entry *entry = new_entry(key, fresh, until, value);
     void *left[2] = {NULL, NULL};
 
-    if (!fresh) {
+    if (!entry) {
         cache->discard(value);
         return;
     }
     apr_thread_mutex_lock(cache->mutex);
-    put_in(cache, fresh, left);
+    put_in(cache, entry, left);
     apr_thread_mutex_unlock(cache->mutex);
     discard_all(cache, left);
+}
+
+void cba_cache_prolong(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY],
+                       int64_t fresh)
+{
+    struct entry *entry;
+
+    apr_thread_mutex_lock(cache->mutex);
+    entry = find(cache, key);
+    if (entry && entry->fresh < fresh) {
+        entry->fresh = fresh < entry->until ? fresh : entry->until;
+    }
+    apr_thread_mutex_unlock(cache->mutex);
+}
+
+void cba_cache_forget(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY])
+{
+    struct entry *entry;
+    void *value = NULL;
+
+    apr_thread_mutex_lock(cache->mutex);
+    entry = find(cache, key);
+    if (entry) {
+        value = take_out(cache, entry);
+    }
+    apr_thread_mutex_unlock(cache->mutex);
+    if (value) {
+        cache->discard(value);
+    }
 }
 
 void cba_cache_drop(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY],

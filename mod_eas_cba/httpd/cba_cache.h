@@ -32,6 +32,11 @@ struct cba_cache *cba_cache_create(apr_pool_t *pool, size_t capacity, void (*dis
 bool cba_cache_get(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t now,
                    void (*take)(void *value, void *ctx), void *ctx);
 
+/* The same for a value that is old, and served only until a new one was to be had: see
+ * cba_cache_keep. */
+bool cba_cache_get_old(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t now,
+                       void (*take)(void *value, void *ctx), void *ctx);
+
 /* The same for a value that need not serve any more; that is no use of it. */
 bool cba_cache_peek(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY],
                     void (*take)(void *value, void *ctx), void *ctx);
@@ -45,6 +50,19 @@ bool cba_cache_first(struct cba_cache *cache, const unsigned char key[CBA_CACHE_
  * when it could not be kept. */
 void cba_cache_put(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t until,
                    void *value);
+
+/* The same, with a time from which on it is old: after fresh it serves for cba_cache_get_old only.
+ */
+void cba_cache_keep(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY], int64_t fresh,
+                    int64_t until, void *value);
+
+/* No new value was to be had: the old one counts as fresh until the given time, and not beyond its
+ * end. */
+void cba_cache_prolong(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY],
+                       int64_t fresh);
+
+/* Whatever there is of this key is wrong. */
+void cba_cache_forget(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY]);
 
 /* Takes the key's value out, if it is still this one. */
 void cba_cache_drop(struct cba_cache *cache, const unsigned char key[CBA_CACHE_KEY],

@@ -411,6 +411,32 @@ static const char *cba_conf_set_principal(cmd_parms *cmd, void *dir, const char 
     return NULL;
 }
 
+static const char *cba_conf_set_kdcs(cmd_parms *cmd, void *dir, const char *word)
+{
+    struct cba_srv_conf *conf = server_of(cmd);
+    const struct cba_reason_info *info = cba_reason_info(CBA_R_CONF_KDC);
+    int count = conf->kdcs ? conf->kdcs->nelts : 0;
+    const char *wrong = NULL;
+
+    (void)dir;
+    if (!cba_value_server(cba_span_str(word))) {
+        wrong = "not of the form HOST[:PORT]";
+    } else if (count == CBA_KDCS_MAX) {
+        wrong = "there are " APR_STRINGIFY(CBA_KDCS_MAX) " before it";
+    }
+    for (int i = 0; i < count; i++) {
+        if (!ap_cstr_casecmp(word, APR_ARRAY_IDX(conf->kdcs, i, const char *))) {
+            wrong = "it is there already";
+        }
+    }
+    if (wrong) {
+        return apr_psprintf(cmd->pool, "%s: %s '%s': %s (%s); %s", info->tag, cmd->cmd->name, word,
+                            info->meaning, wrong, info->remedy);
+    }
+    list_add(cmd, &conf->kdcs, word);
+    return NULL;
+}
+
 static const char *cba_conf_set_ldap_servers(cmd_parms *cmd, void *dir, const char *word)
 {
     struct cba_srv_conf *conf = server_of(cmd);
@@ -553,6 +579,15 @@ static const char *cba_conf_set_timeout_directory(cmd_parms *cmd, void *dir, con
     (void)dir;
     return set_named_seconds(cmd, word, names, fields,
                              "directory=SECONDS kdc=SECONDS, 1 to 86400 each");
+}
+
+static const char *cba_conf_set_stale(cmd_parms *cmd, void *dir, const char *value)
+{
+    (void)dir;
+    if (!cba_value_seconds(cba_span_str(value), 0, 86400, &server_of(cmd)->stale)) {
+        return COMPLAIN(cmd, value, "seconds, 0 to 86400");
+    }
+    return NULL;
 }
 
 static const char *cba_conf_set_retry_after(cmd_parms *cmd, void *dir, const char *value)

@@ -6,19 +6,28 @@
 
 #include "cba_cache.h"
 #include "cba_conf.h"
+#include "cba_flight.h"
 #include "cba_membership.h"
 #include "cba_ntauth_keeper.h"
+#include "cba_report.h"
 #include "cba_shared.h"
 
-#define ANSWERS_MAX 8192 /* accounts whose facts a process remembers */
-#define ISSUERS_MAX 8192 /* certificates whose issuer a process remembers */
+#define ANSWERS_MAX  8192 /* accounts whose facts a process remembers */
+#define ISSUERS_MAX  8192 /* certificates whose issuer a process remembers */
+#define SEARCHES_MAX 15   /* at a time: one connection is left for NTAuth */
+/* While old facts serve: what looking for new ones may take of a request's time, and when the next
+ * one looks. */
+#define RENEW_MS      1500
+#define RENEW_AGAIN_S 10
 
 struct cba_facts {
+    const server_rec *server;
     const struct cba_srv_conf *conf;
     struct cba_directory *directory;
     struct cba_ntauth_keeper *ntauth;
     struct cba_membership *membership;
     struct cba_cache *answers, *issuers;
+    struct cba_flight *flight; /* of answers */
     const char *scope; /* what else a remembered answer depends on: servers, base, principal */
 };
 
@@ -59,7 +68,8 @@ static void remember_answer(struct cba_facts *facts, const unsigned char *key,
     }
     copy->issued = times->issued;
     copy->answer = *answer;
-    cba_cache_put(facts->answers, key, times->until, copy);
+    cba_cache_keep(facts->answers, key, times->until,
+                   answer->count ? times->until + cba_srv_stale(facts->conf) : times->until, copy);
 }
 
 /* For other processes and gateways; that nobody was found as well, under the same key. */
@@ -108,13 +118,88 @@ static bool recall_answer(struct cba_facts *facts, const unsigned char *key,
     return good;
 }
 
+/* One request for facts. */
+struct search {
+    struct cba_facts *facts;
+    const struct cba_cert *cert;
+    const unsigned char *key;
+    struct cba_answer *answer; /* the requester's */
+};
+
+static void take_answer(void *value, void *ctx)
+{
+    *((struct search *)ctx)->answer = *(const struct cba_answer *)value;
+}
+
+static enum cba_reason search_fresh(const struct search *search, struct cba_deadline deadline,
+                                    struct cba_answer *answer, struct cba_result *result)
+{
+    struct cba_record_times times = {.issued = apr_time_sec(apr_time_now())};
+    enum cba_reason reason;
+
+    memset(answer, 0, sizeof *answer);
+    reason = cba_directory_find(search->facts->directory, search->cert, deadline, answer, result);
+    if (reason == CBA_R_OK) {
+        times.until = times.issued + lifetime(search->facts, answer);
+        remember_answer(search->facts, search->key, answer, &times);
+        share_answer(search->facts, search->key, answer, &times);
+    }
+    return reason;
+}
+
+/* Fresh facts, or where no directory answers and the administrator allows it, old ones. */
+static enum cba_reason search_any(const struct search *search, struct cba_deadline deadline,
+                                  struct cba_answer *answer, struct cba_result *result)
+{
+    struct cba_facts *facts = search->facts;
+    int64_t now = apr_time_sec(apr_time_now());
+    struct cba_answer old;
+    enum cba_reason reason;
+
+    if (cba_cache_get(facts->answers, search->key, now, copy_answer, answer) ||
+        recall_answer(facts, search->key, answer)) {
+        return CBA_R_OK;
+    }
+    if (!cba_cache_get_old(facts->answers, search->key, now, copy_answer, &old)) {
+        return search_fresh(search, deadline, answer, result);
+    }
+    reason = search_fresh(search, cba_deadline_within(deadline, RENEW_MS), answer, result);
+    if (cba_reason_is_outage(reason)) {
+        cba_report_often(facts->server, CBA_R_DIR_KEPT, result);
+        cba_cache_prolong(facts->answers, search->key,
+                          apr_time_sec(apr_time_now()) + RENEW_AGAIN_S);
+        *answer = old;
+        return CBA_R_OK;
+    }
+    return reason;
+}
+
+static enum cba_reason do_search(void *ctx, struct cba_deadline deadline, void **value,
+                                 struct cba_result *result)
+{
+    struct cba_answer *answer = malloc(sizeof *answer);
+    enum cba_reason reason;
+
+    if (!answer) {
+        return CBA_R_LIFE_MEMORY;
+    }
+    reason = search_any(ctx, deadline, answer, result);
+    if (reason == CBA_R_OK) {
+        *value = answer;
+    } else {
+        free(answer);
+    }
+    return reason;
+}
+
 enum cba_reason cba_facts_find(struct cba_facts *facts, const struct cba_cert *cert,
                                struct cba_deadline deadline, struct cba_answer *answer,
                                struct cba_result *result)
 {
-    struct cba_record_times times = {.issued = apr_time_sec(apr_time_now())};
     unsigned char key[CBA_CACHE_KEY];
-    enum cba_reason reason;
+    struct search search = {.facts = facts, .cert = cert, .key = key, .answer = answer};
+    const struct cba_flight_wish wish = {
+        .deadline = deadline, .work = do_search, .take = take_answer, .ctx = &search};
 
     {
         const struct cba_span parts[] = {cba_span_str("account"),
@@ -125,18 +210,10 @@ enum cba_reason cba_facts_find(struct cba_facts *facts, const struct cba_cert *c
             return CBA_R_LIFE_MEMORY;
         }
     }
-    if (cba_cache_get(facts->answers, key, times.issued, copy_answer, answer) ||
-        recall_answer(facts, key, answer)) {
+    if (cba_cache_get(facts->answers, key, apr_time_sec(apr_time_now()), copy_answer, answer)) {
         return CBA_R_OK;
     }
-    memset(answer, 0, sizeof *answer);
-    reason = cba_directory_find(facts->directory, cert, deadline, answer, result);
-    if (reason == CBA_R_OK) {
-        times.until = times.issued + lifetime(facts, answer);
-        remember_answer(facts, key, answer, &times);
-        share_answer(facts, key, answer, &times);
-    }
-    return reason;
+    return cba_flight_run(facts->flight, key, &wish, result);
 }
 
 /* Issuers */
@@ -228,14 +305,20 @@ struct cba_facts *cba_facts_create(apr_pool_t *pchild, const server_rec *server,
                                    const char *principal)
 {
     struct cba_facts *facts = apr_pcalloc(pchild, sizeof *facts);
+    const struct cba_flight_conf flight = {
+        .most = SEARCHES_MAX, .busy = CBA_R_DIR_BUSY, .late = CBA_R_DIR_TIMEOUT, .discard = free};
 
+    facts->server = server;
     facts->conf = conf;
     facts->directory = directory;
     facts->ntauth = cba_ntauth_keeper_create(pchild, server, directory, cba_srv_ttl_ntauth(conf));
     facts->answers = cba_cache_create(pchild, ANSWERS_MAX, free);
     facts->issuers = cba_cache_create(pchild, ISSUERS_MAX, free);
+    facts->flight = cba_flight_create(pchild, &flight);
     facts->scope = scope_of(pchild, conf, principal);
     facts->membership = cba_membership_create(
         pchild, directory, facts->scope, cba_srv_ttl_account(conf), cba_srv_ttl_negative(conf));
-    return facts->ntauth && facts->answers && facts->issuers && facts->membership ? facts : NULL;
+    return facts->ntauth && facts->answers && facts->issuers && facts->membership && facts->flight
+               ? facts
+               : NULL;
 }

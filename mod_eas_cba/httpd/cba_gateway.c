@@ -112,10 +112,16 @@ enum cba_reason cba_gateway_create(apr_pool_t *pchild, const server_rec *server,
         .ca_file = cba_srv_ldap_ca(conf),
         .connections = CONNECTIONS_MAX,
     };
+    const apr_array_header_t *kdcs = cba_srv_kdcs(conf);
+    const struct cba_service_conf service = {
+        .keytab = cba_srv_keytab(conf),
+        .principal = cba_srv_principal(conf),
+        .kdcs = kdcs ? (const char *const *)kdcs->elts : NULL,
+        .kdc_count = kdcs ? (size_t)kdcs->nelts : 0,
+    };
     enum cba_reason reason;
 
-    reason = cba_service_create(cba_srv_keytab(conf), cba_srv_principal(conf), &gateway->service,
-                                result);
+    reason = cba_service_create(&service, &gateway->service, result);
     if (reason != CBA_R_OK) {
         return reason;
     }
@@ -129,7 +135,7 @@ enum cba_reason cba_gateway_create(apr_pool_t *pchild, const server_rec *server,
     gateway->certificates = cba_certificates_create(pchild);
     gateway->facts = cba_facts_create(pchild, server, conf, gateway->directory,
                                       cba_service_principal(gateway->service));
-    gateway->tickets = cba_tickets_create(pchild, conf, gateway->service);
+    gateway->tickets = cba_tickets_create(pchild, server, conf, gateway->service);
     gateway->weak = cba_cache_create(pchild, WEAK_MAX, free);
     if (!gateway->certificates || !gateway->facts || !gateway->tickets || !gateway->weak) {
         return CBA_R_LIFE_MEMORY;

@@ -1,22 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cba_tickets.h"
 
+#include <stdlib.h>
+
 #include "cba_cache.h"
 #include "cba_conf.h"
 #include "cba_decision.h"
+#include "cba_flight.h"
+#include "cba_report.h"
 #include "cba_s4u.h"
 #include "cba_shared.h"
 
 #define TICKETS_MAX  8192 /* tickets that a process remembers */
 #define REFUSALS_MAX 8192 /* accounts and SPNs whose fresh ticket was refused */
-#define TICKET_MARGIN                                                                              \
-    300 /* seconds before its end in which a ticket is not used any more: the clock skew that      \
-           Kerberos allows */
+#define ERRANDS_MAX  8    /* accounts for which a process asks the KDC at a time */
+/* Seconds before its end in which a ticket is to be renewed: the clock skew that Kerberos allows. */
+#define TICKET_MARGIN 300
+/* While the old one serves: what a renewal may take of a request's time, and when to try again. */
+#define RENEW_MS      1500
+#define RENEW_AGAIN_S 30
 
 struct cba_tickets {
+    const server_rec *server;
     const struct cba_srv_conf *conf;
     struct cba_service *service;
-    struct cba_cache *cache, *refusals;
+    struct cba_cache *cache;
+    struct cba_cache *denials;  /* what the KDC said, by the keys of tickets */
+    struct cba_cache *refusals; /* what the back end said */
+    struct cba_flight *flight;
 };
 
 /* The SID says whose ticket it is, the name which name it bears: after a renaming neither alone
@@ -71,21 +82,25 @@ static void discard_ticket(void *value)
     cba_ticket_unref(value);
 }
 
-/* Until when a ticket serves that was issued then. */
+/* Until when a ticket that was issued then is not to be renewed. One that lives short is renewed in
+ * the middle of its life. */
 static int64_t serves_until(const struct cba_tickets *tickets, const struct cba_ticket *ticket,
                             int64_t issued)
 {
-    int64_t until = issued + cba_srv_ttl_ticket(tickets->conf);
-    int64_t end = cba_ticket_expires(ticket) - TICKET_MARGIN;
+    int64_t until = issued + cba_srv_ttl_ticket(tickets->conf), end = cba_ticket_expires(ticket);
+    int64_t margin = end - issued < 2 * TICKET_MARGIN ? (end - issued) / 2 : TICKET_MARGIN;
 
-    return end < until ? end : until;
+    return end - margin < until ? end - margin : until;
 }
 
+/* Beyond that time it serves to its end while no KDC answers. */
 static void remember_ticket(struct cba_tickets *tickets, const unsigned char *key,
                             struct cba_ticket *ticket, int64_t until)
 {
-    if (until > apr_time_sec(apr_time_now())) {
-        cba_cache_put(tickets->cache, key, until, cba_ticket_ref(ticket));
+    int64_t end = cba_ticket_expires(ticket);
+
+    if (end > apr_time_sec(apr_time_now())) {
+        cba_cache_keep(tickets->cache, key, until, end, cba_ticket_ref(ticket));
     }
 }
 
@@ -147,41 +162,201 @@ static bool recall_ticket(struct cba_tickets *tickets, const unsigned char *key,
     return *out != NULL;
 }
 
+/* The ticket is of no use: other processes and gateways shall not find it either. One that took its
+ * place stays. */
+static void unshare_ticket(struct cba_tickets *tickets, const unsigned char *key,
+                           const struct cba_ticket *ticket)
+{
+    struct cba_shared *shared = tickets->conf->shared;
+    struct cba_result result = {""};
+    struct cba_shared_record record;
+    unsigned char *bytes;
+    size_t len;
+
+    if (!cba_shared_get(shared, key, CBA_RECORD_TICKET, cba_srv_ttl_ticket(tickets->conf), 0,
+                        &record)) {
+        return;
+    }
+    if (cba_ticket_export(ticket, &bytes, &len, &result) == CBA_R_OK) {
+        if (len == record.content.len && memcmp(bytes, record.content.ptr, len) == 0) {
+            cba_shared_remove(shared, key);
+        }
+        cba_ticket_bytes_free(bytes, len);
+    }
+    cba_shared_release(&record);
+}
+
+/* Denials */
+
+/* What the KDC has against this account or this SPN, and says the same way each time. Not what is
+ * wrong with the gateway, which may be mended at any moment. */
+static bool is_denial(enum cba_reason reason)
+{
+    switch (reason) {
+    case CBA_R_KRB_CLIENT_UNKNOWN:
+    case CBA_R_KRB_CLIENT_REVOKED:
+    case CBA_R_KRB_POLICY:
+    case CBA_R_KRB_DELEGATION:
+    case CBA_R_KRB_SPN_UNKNOWN:
+    case CBA_R_KRB_PAC_SID:
+    case CBA_R_KRB_CLIENT_NAME:
+    case CBA_R_KRB_PROTECTED:
+        return true;
+    default:
+        return false;
+    }
+}
+
+struct denial {
+    enum cba_reason reason;
+    struct cba_result result;
+};
+
+static void take_denial(void *value, void *ctx)
+{
+    memcpy(ctx, value, sizeof(struct denial));
+}
+
+static void remember_denial(struct cba_tickets *tickets, const unsigned char *key,
+                            enum cba_reason reason, const struct cba_result *result)
+{
+    struct denial *denial = malloc(sizeof *denial);
+
+    /* Whatever it was given before. */
+    cba_cache_forget(tickets->cache, key);
+    if (denial) {
+        *denial = (struct denial){reason, *result};
+        cba_cache_put(tickets->denials, key,
+                      apr_time_sec(apr_time_now()) + cba_srv_ttl_negative(tickets->conf), denial);
+    }
+}
+
+/* Getting one */
+
+/* One request for a ticket. */
+struct errand {
+    struct cba_tickets *tickets;
+    const struct cba_account *account;
+    const char *spn;
+    const unsigned char *key;
+    struct cba_ticket **out; /* the requester's */
+    const char *source;
+};
+
+static void take_for_errand(void *value, void *ctx)
+{
+    take_ticket(value, ((struct errand *)ctx)->out);
+}
+
+/* What is remembered, with a reference: CBA_R_OK or a denial. UNDECIDED: nothing. */
+static enum cba_reason recall(const struct errand *errand, struct cba_ticket **out,
+                              struct cba_result *result)
+{
+    int64_t now = apr_time_sec(apr_time_now());
+    struct denial denial;
+
+    if (cba_cache_get(errand->tickets->cache, errand->key, now, take_ticket, out)) {
+        return CBA_R_OK;
+    }
+    if (cba_cache_get(errand->tickets->denials, errand->key, now, take_denial, &denial)) {
+        *result = denial.result;
+        return denial.reason;
+    }
+    return CBA_R_UNDECIDED;
+}
+
+static enum cba_reason ask_kdc(const struct errand *errand, struct cba_deadline deadline,
+                               struct cba_ticket **out, struct cba_result *result)
+{
+    struct delegation work = {.tickets = errand->tickets, .deadline = deadline};
+    const struct cba_ports ports = {.ctx = &work, .evidence = get_evidence, .ticket = get_ticket};
+    struct cba_record_times times = {.issued = apr_time_sec(apr_time_now())};
+    enum cba_reason reason = cba_decision_delegate(errand->account, errand->spn, &ports, result);
+
+    cba_evidence_free(work.evidence);
+    if (reason == CBA_R_OK) {
+        times.until = serves_until(errand->tickets, work.ticket, times.issued);
+        remember_ticket(errand->tickets, errand->key, work.ticket, times.until);
+        share_ticket(errand->tickets, errand->key, work.ticket, &times);
+        *out = work.ticket;
+        return reason;
+    }
+    cba_ticket_unref(work.ticket);
+    if (is_denial(reason)) {
+        remember_denial(errand->tickets, errand->key, reason, result);
+    }
+    return reason;
+}
+
+/* A new ticket instead of one that has not ended yet, or that one where no KDC answers. */
+static enum cba_reason renew(struct errand *errand, struct cba_deadline deadline,
+                             struct cba_ticket *old, struct cba_ticket **out,
+                             struct cba_result *result)
+{
+    enum cba_reason reason = ask_kdc(errand, cba_deadline_within(deadline, RENEW_MS), out, result);
+
+    if (!cba_reason_is_outage(reason)) {
+        cba_ticket_unref(old);
+        return reason;
+    }
+    cba_report_often(errand->tickets->server, CBA_R_KRB_KEPT, result);
+    cba_cache_prolong(errand->tickets->cache, errand->key,
+                      apr_time_sec(apr_time_now()) + RENEW_AGAIN_S);
+    errand->source = "process";
+    *out = old;
+    return CBA_R_OK;
+}
+
+static enum cba_reason do_errand(void *ctx, struct cba_deadline deadline, void **value,
+                                 struct cba_result *result)
+{
+    struct errand *errand = ctx;
+    struct cba_ticket *old = NULL, *ticket = NULL;
+    enum cba_reason reason = recall(errand, &ticket, result);
+
+    if (reason == CBA_R_UNDECIDED &&
+        recall_ticket(errand->tickets, errand->key, errand->account, errand->spn, &ticket)) {
+        errand->source = "shared";
+        reason = CBA_R_OK;
+    }
+    if (reason == CBA_R_UNDECIDED) {
+        errand->source = "kdc";
+        if (cba_cache_get_old(errand->tickets->cache, errand->key, apr_time_sec(apr_time_now()),
+                              take_ticket, &old)) {
+            reason = renew(errand, deadline, old, &ticket, result);
+        } else {
+            reason = ask_kdc(errand, deadline, &ticket, result);
+        }
+    }
+    *value = ticket;
+    return reason;
+}
+
 enum cba_reason cba_tickets_get(struct cba_tickets *tickets, const struct cba_account *account,
                                 const char *spn, struct cba_ticket **out, const char **source,
                                 struct cba_result *result)
 {
-    struct delegation work = {.tickets = tickets};
-    const struct cba_ports ports = {.ctx = &work, .evidence = get_evidence, .ticket = get_ticket};
-    struct cba_record_times times = {.issued = apr_time_sec(apr_time_now())};
     unsigned char key[CBA_CACHE_KEY];
+    struct errand errand = {.tickets = tickets,
+                            .account = account,
+                            .spn = spn,
+                            .key = key,
+                            .out = out,
+                            .source = "process"};
+    struct cba_flight_wish wish = {.work = do_errand, .take = take_for_errand, .ctx = &errand};
     enum cba_reason reason;
 
     *out = NULL;
     if (!make_key(tickets, "ticket", account, spn, key)) {
         return CBA_R_LIFE_MEMORY;
     }
-    *source = "process";
-    if (cba_cache_get(tickets->cache, key, apr_time_sec(apr_time_now()), take_ticket, out)) {
-        return CBA_R_OK;
+    reason = recall(&errand, out, result);
+    if (reason == CBA_R_UNDECIDED) {
+        wish.deadline = cba_deadline_in_ms(cba_srv_timeout_kdc(tickets->conf) * 1000);
+        reason = cba_flight_run(tickets->flight, key, &wish, result);
     }
-    *source = "shared";
-    if (recall_ticket(tickets, key, account, spn, out)) {
-        return CBA_R_OK;
-    }
-    *source = "kdc";
-    work.deadline = cba_deadline_in_ms(cba_srv_timeout_kdc(tickets->conf) * 1000);
-    reason = cba_decision_delegate(account, spn, &ports, result);
-    cba_evidence_free(work.evidence);
-    if (reason != CBA_R_OK) {
-        cba_ticket_unref(work.ticket);
-        return reason;
-    }
-    times.until = serves_until(tickets, work.ticket, times.issued);
-    remember_ticket(tickets, key, work.ticket, times.until);
-    share_ticket(tickets, key, work.ticket, &times);
-    *out = work.ticket;
-    return CBA_R_OK;
+    *source = errand.source;
+    return reason;
 }
 
 /* Refusals: that they were is all that is known of them. */
@@ -208,6 +383,7 @@ bool cba_tickets_renew(struct cba_tickets *tickets, const struct cba_account *ac
         return false;
     }
     cba_cache_drop(tickets->cache, key, refused);
+    unshare_ticket(tickets, key, refused);
     return true;
 }
 
@@ -222,14 +398,22 @@ void cba_tickets_refused(struct cba_tickets *tickets, const struct cba_account *
     }
 }
 
-struct cba_tickets *cba_tickets_create(apr_pool_t *pchild, const struct cba_srv_conf *conf,
-                                       struct cba_service *service)
+struct cba_tickets *cba_tickets_create(apr_pool_t *pchild, const server_rec *server,
+                                       const struct cba_srv_conf *conf, struct cba_service *service)
 {
     struct cba_tickets *tickets = apr_pcalloc(pchild, sizeof *tickets);
+    const struct cba_flight_conf flight = {.most = ERRANDS_MAX,
+                                           .busy = CBA_R_KRB_BUSY,
+                                           .late = CBA_R_KRB_TIMEOUT,
+                                           .discard = discard_ticket};
 
+    tickets->server = server;
     tickets->conf = conf;
     tickets->service = service;
     tickets->cache = cba_cache_create(pchild, TICKETS_MAX, discard_ticket);
+    tickets->denials = cba_cache_create(pchild, TICKETS_MAX, free);
     tickets->refusals = cba_cache_create(pchild, REFUSALS_MAX, discard_nothing);
-    return tickets->cache && tickets->refusals ? tickets : NULL;
+    tickets->flight = cba_flight_create(pchild, &flight);
+    return tickets->cache && tickets->denials && tickets->refusals && tickets->flight ? tickets
+                                                                                      : NULL;
 }

@@ -14,12 +14,16 @@
 struct cba_tickets;
 struct cba_srv_conf;
 
-/* conf and service outlive the pool. NULL: out of memory. */
-struct cba_tickets *cba_tickets_create(apr_pool_t *pchild, const struct cba_srv_conf *conf,
+/* server: for the log; conf is its. They and service outlive the pool. NULL: out of memory. */
+struct cba_tickets *cba_tickets_create(apr_pool_t *pchild, const server_rec *server,
+                                       const struct cba_srv_conf *conf,
                                        struct cba_service *service);
 
-/* A ticket for the account to the SPN. *source is "process", "shared" or "kdc". CBA_R_OK with a reference in
- * *out, or KRB_*, LIFE_*. */
+/* A ticket for the account to the SPN. *source is "kdc" where this request got it there,
+ * "shared" where it found it in the shared cache, "process" where it was remembered or another
+ * request got it. What the KDC has against account or SPN is
+ * remembered, too; a ticket that is to be renewed serves to its end while no KDC answers. CBA_R_OK
+ * with a reference in *out, or KRB_*, LIFE_*. */
 enum cba_reason cba_tickets_get(struct cba_tickets *tickets, const struct cba_account *account,
                                 const char *spn, struct cba_ticket **out, const char **source,
                                 struct cba_result *result);

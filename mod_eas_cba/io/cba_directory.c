@@ -11,13 +11,12 @@
 #include <apr_strings.h>
 #include <ldap.h>
 
+#include "cba_breaker.h"
+#include "cba_discovery.h"
 #include "cba_ldap.h"
-#include "cba_srv.h"
 
-#define SERVERS_MAX        64     /* named ones, or all that DNS ever told */
-#define REST_MS            5000   /* a server that failed is left alone so long */
-#define DISCOVERY_MS       300000 /* SRV records are asked for again after this time */
-#define DISCOVERY_AGAIN_MS 30000
+#define SERVERS_MAX 64   /* named ones, or all that DNS ever told */
+#define REST_MS     5000 /* a server that failed is left alone so long */
 /* A connection lives no longer than this, busy or not: a domain controller closes idle ones after
  * 900 s (MS-ADTS 3.1.1.3.4.6, MaxConnIdleTime), the ticket of its bind ends some day, and the
  * preferred server gets its clients back. */
@@ -50,11 +49,12 @@ struct cba_directory {
     struct cba_login login;
     const char *base; /* NULL: the server's */
     struct cba_service *service;
-    const char *domain; /* of SRV records; NULL: the servers are named */
+    struct cba_discovery *discovery; /* NULL: the servers are named */
 
-    pthread_mutex_t lock;      /* never held across traffic */
-    pthread_cond_t freed;      /* a slot came back */
-    pthread_cond_t discovered; /* a discovery ended */
+    struct cba_breaker breaker; /* of all servers together */
+
+    pthread_mutex_t lock; /* never held across traffic */
+    pthread_cond_t freed; /* a slot came back */
 
     struct slot *slots; /* the array */
     struct slot *free;  /* connections first, the one used last on top */
@@ -62,12 +62,8 @@ struct cba_directory {
 
     struct server servers[SERVERS_MAX];
     size_t server_count;
-    struct server *order[SERVERS_MAX];
+    struct server *order[SERVERS_MAX]; /* the named ones */
     size_t order_count;
-    bool discovering;
-    int64_t discover_ms;       /* when to ask again */
-    enum cba_reason discovery; /* how the last one ended */
-    struct cba_result discovery_result;
 };
 
 /* --- making and ending --- */
@@ -139,6 +135,7 @@ static apr_status_t destroy(void *data)
 {
     struct cba_directory *directory = data;
 
+    cba_discovery_destroy(directory->discovery);
     for (int i = 0; i < directory->connections; i++) {
         cba_ldap_close(directory->slots[i].ldap);
     }
@@ -146,7 +143,7 @@ static apr_status_t destroy(void *data)
         cba_host_destroy(directory->servers[i].host);
         free(directory->servers[i].name);
     }
-    pthread_cond_destroy(&directory->discovered);
+    cba_breaker_destroy(&directory->breaker);
     pthread_cond_destroy(&directory->freed);
     pthread_mutex_destroy(&directory->lock);
     return APR_SUCCESS;
@@ -162,8 +159,7 @@ static bool init_locks(struct cba_directory *directory)
     }
     ok = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0 &&
          pthread_mutex_init(&directory->lock, NULL) == 0 &&
-         pthread_cond_init(&directory->freed, &attr) == 0 &&
-         pthread_cond_init(&directory->discovered, &attr) == 0;
+         pthread_cond_init(&directory->freed, &attr) == 0 && cba_breaker_init(&directory->breaker);
     pthread_condattr_destroy(&attr);
     return ok;
 }
@@ -200,12 +196,8 @@ enum cba_reason cba_directory_create(apr_pool_t *pool, const struct cba_director
         cba_result_set(result, "more than %d servers", SERVERS_MAX);
         reason = CBA_R_DIR_NO_SERVER;
     } else if (conf->uri_count == 0) {
-        char *domain = apr_pstrdup(pool, cba_service_realm(service));
-
-        for (char *c = domain; *c; c++) {
-            *c = (char)cba_ascii_lower((unsigned char)*c);
-        }
-        directory->domain = domain;
+        directory->discovery = cba_discovery_create("_ldap", cba_service_realm(service));
+        reason = directory->discovery ? CBA_R_OK : CBA_R_LIFE_MEMORY;
     }
     for (size_t i = 0; reason == CBA_R_OK && i < conf->uri_count; i++) {
         reason = add_uri(directory, conf->uris[i], result);
@@ -330,70 +322,40 @@ static bool server_rested(struct server *server)
            atomic_compare_exchange_strong(&server->rest_until, &until, now + REST_MS);
 }
 
-/* Asks DNS for the domain's servers; the lock is held, but not while asking. */
-static void discover(struct cba_directory *directory, struct cba_deadline deadline)
+static enum cba_reason list_found(struct cba_directory *directory, struct cba_deadline deadline,
+                                  struct candidates *list, struct cba_result *result)
 {
-    struct cba_result result = {""};
     struct cba_srv found[CBA_SRV_MAX];
-    size_t count = 0, kept = 0;
-    enum cba_reason reason;
+    size_t count;
+    enum cba_reason reason =
+        cba_discovery_get(directory->discovery, deadline, found, &count, result);
 
-    /* Whoever asks for news of servers that are known still has to ask one of them. */
-    if (directory->order_count > 0) {
-        deadline = cba_deadline_within(deadline, cba_deadline_left_ms(deadline) / 4);
+    if (reason != CBA_R_OK) {
+        return reason;
     }
-    directory->discovering = true;
-    pthread_mutex_unlock(&directory->lock);
-    reason = cba_srv_find(directory->domain, deadline, found, &count, &result);
     pthread_mutex_lock(&directory->lock);
     for (size_t i = 0; i < count; i++) {
         struct server *server = server_add(directory, found[i].host, found[i].port, false);
 
         if (server) {
-            directory->order[kept++] = server;
+            list->server[list->count++] = server;
         }
     }
-    if (kept > 0) {
-        directory->order_count = kept;
-    }
-    directory->discovery = reason;
-    directory->discovery_result = result;
-    directory->discover_ms =
-        cba_deadline_clock_ms() + (kept > 0                     ? DISCOVERY_MS
-                                   : directory->order_count > 0 ? DISCOVERY_AGAIN_MS
-                                                                : REST_MS);
-    directory->discovering = false;
-    pthread_cond_broadcast(&directory->discovered);
+    pthread_mutex_unlock(&directory->lock);
+    /* Servers without memory for them are no servers. */
+    return list->count > 0 ? CBA_R_OK : CBA_R_LIFE_MEMORY;
 }
 
 static enum cba_reason list_servers(struct cba_directory *directory, struct cba_deadline deadline,
                                     struct candidates *list, struct cba_result *result)
 {
-    enum cba_reason reason = CBA_R_OK;
-
     memset(list, 0, sizeof *list);
-    pthread_mutex_lock(&directory->lock);
-    if (directory->domain) {
-        while (directory->order_count == 0 && directory->discovering &&
-               wait_for(directory, &directory->discovered, deadline)) {
-            ;
-        }
-        if (!directory->discovering && cba_deadline_clock_ms() >= directory->discover_ms) {
-            discover(directory, deadline);
-        }
+    if (directory->discovery) {
+        return list_found(directory, deadline, list, result);
     }
     list->count = directory->order_count;
     memcpy(list->server, directory->order, list->count * sizeof list->server[0]);
-    if (list->count == 0 && directory->discovering) {
-        cba_result_set(result, "SRV records of %s: DNS did not answer in time", directory->domain);
-        reason = CBA_R_DIR_TIMEOUT;
-    } else if (list->count == 0) {
-        *result = directory->discovery_result;
-        reason = directory->discovery;
-    }
-    pthread_mutex_unlock(&directory->lock);
-    /* Servers without memory for them are no servers. */
-    return list->count == 0 && reason == CBA_R_OK ? CBA_R_LIFE_MEMORY : reason;
+    return CBA_R_OK;
 }
 
 /* The next server to try: first those that nothing is wrong with, then, better than nothing, the
@@ -492,10 +454,11 @@ static enum cba_reason ask(struct slot *slot, const struct question *question,
     return reason;
 }
 
-/* Servers one after the other until one answers or the time is over. */
+/* Servers one after the other until one answers or the time is over. *opened: there was a connection
+ * to one of them. */
 static enum cba_reason ask_anew(struct cba_directory *directory, struct slot *slot,
                                 const struct question *question, struct cba_deadline deadline,
-                                struct cba_result *result)
+                                bool *opened, struct cba_result *result)
 {
     struct cba_result one = {""};
     struct candidates list;
@@ -514,6 +477,7 @@ static enum cba_reason ask_anew(struct cba_directory *directory, struct slot *sl
         reason = cba_ldap_open(server->host, server->tls, &directory->login, directory->base,
                                directory->service, share, &slot->ldap, &one);
         if (reason == CBA_R_OK) {
+            *opened = true;
             slot->server = server;
             slot->born_ms = cba_deadline_clock_ms();
             reason = ask(slot, question, share, &one);
@@ -535,19 +499,13 @@ static enum cba_reason ask_anew(struct cba_directory *directory, struct slot *sl
     return reason;
 }
 
-/* On a connection of the pool, or on a new one. */
-static enum cba_reason ask_somebody(struct cba_directory *directory,
-                                    const struct question *question, struct cba_deadline deadline,
-                                    struct cba_result *result)
+/* On the slot's connection, or on a new one. *opened: see ask_anew. */
+static enum cba_reason ask_by(struct cba_directory *directory, struct slot *slot,
+                              const struct question *question, struct cba_deadline deadline,
+                              bool *opened, struct cba_result *result)
 {
-    struct slot *slot = slot_take(directory, deadline);
     enum cba_reason reason = CBA_R_UNDECIDED;
 
-    if (!slot) {
-        cba_result_set(result, "all %d connections to the directory are in use",
-                       directory->connections);
-        return CBA_R_DIR_TIMEOUT;
-    }
     if (slot->ldap && (outlived(slot, cba_deadline_clock_ms()) || !cba_ldap_alive(slot->ldap))) {
         slot_close(slot);
     }
@@ -557,14 +515,48 @@ static enum cba_reason ask_somebody(struct cba_directory *directory,
         /* A connection from the pool may have died unseen: at most half of the time, and a new one
          * is tried. */
         reason = ask(slot, question,
-                     share_of(deadline, directory->domain ? 2 : directory->order_count), result);
+                     share_of(deadline, directory->discovery ? 2 : directory->order_count), result);
         if (!slot->ldap && reason == CBA_R_DIR_TIMEOUT) {
             server_failed(server);
         }
     }
     if (!slot->ldap) {
-        reason = ask_anew(directory, slot, question, deadline, result);
+        reason = ask_anew(directory, slot, question, deadline, opened, result);
     }
+    return reason;
+}
+
+/* A search that takes too long may be that one search's fault; that nobody can be reached is not. */
+static enum cba_breaker_news news_of(enum cba_reason reason, bool opened, bool fair)
+{
+    if (opened || reason == CBA_R_OK) {
+        return CBA_BREAKER_ANSWER;
+    }
+    return fair && (reason == CBA_R_DIR_UNREACHABLE || reason == CBA_R_DIR_TIMEOUT)
+               ? CBA_BREAKER_SILENCE
+               : CBA_BREAKER_NOTHING;
+}
+
+static enum cba_reason ask_somebody(struct cba_directory *directory,
+                                    const struct question *question, struct cba_deadline deadline,
+                                    struct cba_result *result)
+{
+    struct slot *slot = slot_take(directory, deadline);
+    bool fair = cba_deadline_left_ms(deadline) >= CBA_BREAKER_FAIR_MS;
+    bool probe, opened = false;
+    enum cba_reason reason;
+
+    if (!slot) {
+        cba_result_set(result, "all %d connections to the directory are in use",
+                       directory->connections);
+        return CBA_R_DIR_TIMEOUT;
+    }
+    if (!cba_breaker_enter(&directory->breaker, &probe, result)) {
+        slot_give(directory, slot);
+        return CBA_R_DIR_OUTAGE;
+    }
+    reason = ask_by(directory, slot, question, deadline, &opened, result);
+    cba_breaker_leave(&directory->breaker, probe, news_of(reason, opened, fair), 0, result);
     slot_give(directory, slot);
     if (reason == CBA_R_OK) {
         result->detail[0] = '\0'; /* what failed on the way does not belong to the answer */

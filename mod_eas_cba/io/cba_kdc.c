@@ -23,9 +23,9 @@
  * left. */
 #define ANSWER_MS   3000
 #define AVOID_MS    10000
-#define SERVERS_MAX 16 /* asked in one exchange */
-#define KNOWN_MAX   64 /* in the process's life */
-#define SERVER_MAX  (CBA_DOMAIN_MAX + 8)
+#define SERVERS_MAX CBA_KDCS_MAX /* asked in one exchange */
+#define KNOWN_MAX   64           /* in the process's life */
+#define SERVER_MAX  CBA_KDC_TEXT_MAX
 /* A ticket with a PAC of 64 KB comes with its evidence ticket inside an answer of some 100 KB. */
 #define REPLY_MAX               (1u << 20)
 #define KDC_ERR_SVC_UNAVAILABLE 29 /* RFC 4120 7.5.9 */
@@ -122,12 +122,18 @@ static struct server *find_server(const char *text)
     return found;
 }
 
-static bool failed_lately(const struct server *server)
+/* Is it to be asked after the others only? When its time is over, one request tries it, and the
+ * others go on avoiding it until that one knows. */
+static bool failed_lately(struct server *server)
 {
+    int64_t now = cba_deadline_clock_ms();
     bool failed;
 
     pthread_mutex_lock(&servers_lock);
-    failed = server->avoid_until_ms > cba_deadline_clock_ms();
+    failed = server->avoid_until_ms > now;
+    if (!failed && server->avoid_until_ms != 0) {
+        server->avoid_until_ms = now + AVOID_MS;
+    }
     pthread_mutex_unlock(&servers_lock);
     return failed;
 }
@@ -451,9 +457,9 @@ static krb5_error_code send_hook(krb5_context context, void *data, const krb5_da
     while (values != NULL && values[count] != NULL) {
         count++;
     }
-    /* Neither an error nor a reply: libkrb5 goes on with its own transport, which finds KDCs by SRV
-     * records, by locator plugins, or as https proxies. Then its time limits hold, and the deadline
-     * does not. */
+    /* Neither an error nor a reply: libkrb5 goes on with its own transport, for other
+     * realms, locator plugins and https proxies. Then its time limits hold, and the deadline does
+     * not. */
     if (count > 0) {
         code = exchange(context, kdc, (const char *const *)values, count, message, new_reply);
     }

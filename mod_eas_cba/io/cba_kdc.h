@@ -11,6 +11,7 @@
 #include <krb5.h>
 
 #include "cba_deadline.h"
+#include "cba_limits.h"
 #include "cba_reason.h"
 
 /* How the last exchange with a KDC ended. */
@@ -20,6 +21,8 @@ enum cba_kdc_outcome {
     CBA_KDC_UNREACHABLE, /* every KDC failed */
     CBA_KDC_LATE         /* the deadline came first */
 };
+
+#define CBA_KDC_TEXT_MAX (CBA_DOMAIN_MAX + 8) /* host and port */
 
 struct cba_kdc {
     struct cba_deadline deadline;

@@ -2,27 +2,78 @@
 #include "cba_krb5.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cba_limits.h"
+#include "cba_profile.h"
 
-enum cba_reason cba_krb5_begin(struct cba_krb5 *krb5, struct cba_deadline deadline,
-                               struct cba_result *result)
+/* Those that DNS tells, as texts. */
+static enum cba_reason discover_kdcs(struct cba_krb5 *krb5, const struct cba_service *service,
+                                     struct cba_deadline deadline, struct cba_result *result)
+{
+    struct cba_srv found[CBA_SRV_MAX];
+    size_t count;
+    enum cba_reason reason =
+        cba_discovery_get(cba_service_discovery(service), deadline, found, &count, result);
+
+    if (reason == CBA_R_DIR_TIMEOUT) {
+        return CBA_R_KRB_TIMEOUT;
+    }
+    if (reason != CBA_R_OK) {
+        return CBA_R_KRB_UNREACHABLE;
+    }
+    for (size_t i = 0; i < count && i < CBA_KDCS_MAX; i++) {
+        snprintf(krb5->names[i], sizeof krb5->names[i], "%.*s:%u", CBA_DOMAIN_MAX, found[i].host,
+                 (unsigned)found[i].port);
+        krb5->servers[i] = krb5->names[i];
+        krb5->kdc.server_count = i + 1;
+    }
+    krb5->kdc.servers = krb5->servers;
+    return CBA_R_OK;
+}
+
+/* CBA_R_OK also where libkrb5 is to find them, or not. */
+static enum cba_reason find_kdcs(struct cba_krb5 *krb5, const struct cba_service *service,
+                                 struct cba_deadline deadline, struct cba_result *result)
+{
+    krb5->kdc.realm = cba_service_realm(service);
+    krb5->kdc.servers = cba_service_kdcs(service, &krb5->kdc.server_count);
+    if (krb5->kdc.server_count == 0 &&
+        cba_profile_kdcs(krb5->context, krb5->kdc.realm) == CBA_PROFILE_DNS) {
+        return discover_kdcs(krb5, service, deadline, result);
+    }
+    return CBA_R_OK;
+}
+
+enum cba_reason cba_krb5_begin(struct cba_krb5 *krb5, const struct cba_service *service,
+                               struct cba_deadline deadline, struct cba_result *result)
 {
     static const krb5_enctype aes[] = {
         ENCTYPE_AES256_CTS_HMAC_SHA1_96, ENCTYPE_AES128_CTS_HMAC_SHA1_96,
         ENCTYPE_AES256_CTS_HMAC_SHA384_192, ENCTYPE_AES128_CTS_HMAC_SHA256_128, ENCTYPE_NULL};
     krb5_error_code code;
+    enum cba_reason reason;
 
     memset(krb5, 0, sizeof *krb5);
     code = krb5_init_context(&krb5->context);
+    if (code == 0 && service != NULL) {
+        reason = find_kdcs(krb5, service, deadline, result);
+        if (reason != CBA_R_OK) {
+            cba_krb5_end(krb5);
+            return reason;
+        }
+    }
+    if (krb5->kdc.server_count > 0) {
+        cba_krb5_end(krb5);
+        code = cba_profile_context(krb5->kdc.realm, &krb5->context);
+    }
     if (code == 0) {
         code = krb5_set_default_tgs_enctypes(krb5->context, aes);
     }
     if (code != 0) {
-        enum cba_reason reason = cba_krb5_fail(krb5, code, CBA_KRB5_KEYTAB, "krb5.conf", result);
-
+        reason = cba_krb5_fail(krb5, code, CBA_KRB5_KEYTAB, "krb5.conf", result);
         cba_krb5_end(krb5);
         return reason == CBA_R_LIFE_MEMORY ? reason : CBA_R_KRB_OTHER;
     }

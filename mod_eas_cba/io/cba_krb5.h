@@ -9,12 +9,17 @@
 
 #include <krb5.h>
 
+#include "cba_discovery.h"
 #include "cba_kdc.h"
+#include "cba_limits.h"
 #include "cba_service.h"
 
 struct cba_krb5 {
     krb5_context context;
     struct cba_kdc kdc;
+    uint32_t who; /* the account that is asked about (cba_breaker_who); 0: none */
+    const char *servers[CBA_KDCS_MAX]; /* for kdc, where DNS told */
+    char names[CBA_KDCS_MAX][CBA_KDC_TEXT_MAX + 1];
 };
 
 /* What was tried: the same Kerberos error means different things. */
@@ -27,10 +32,11 @@ enum cba_krb5_stage {
     CBA_KRB5_TOKEN    /* without any KDC */
 };
 
-/* CBA_R_OK or LIFE_MEMORY, KRB_OTHER (krb5.conf). After CBA_R_OK the session is to be ended, and
- * must not move until then. */
-enum cba_reason cba_krb5_begin(struct cba_krb5 *krb5, struct cba_deadline deadline,
-                               struct cba_result *result);
+/* For exchanges of the service, which must outlive it; NULL: without any. Its KDCs are those that it
+ * was told, those of krb5.conf, or what SRV records of the realm say. CBA_R_OK or LIFE_MEMORY,
+ * KRB_OTHER (krb5.conf), KRB_UNREACHABLE, KRB_TIMEOUT (DNS). After CBA_R_OK the session is to be ended, and must not move until then. */
+enum cba_reason cba_krb5_begin(struct cba_krb5 *krb5, const struct cba_service *service,
+                               struct cba_deadline deadline, struct cba_result *result);
 void cba_krb5_end(struct cba_krb5 *krb5); /* NULL context is allowed */
 
 /* The reason of a Kerberos error (table: RFC 4120 7.5.9, MS-SFU 3.2.5). code is not 0. Never
@@ -56,6 +62,12 @@ struct cba_keys {
     krb5_keytab_entry *entries; /* highest kvno first */
     size_t count;
 };
+
+/* What DNS says of the realm's KDCs; never NULL. */
+struct cba_discovery *cba_service_discovery(const struct cba_service *service);
+
+/* The KDCs that were named when the service was made; count 0: none. They live as long as it. */
+const char *const *cba_service_kdcs(const struct cba_service *service, size_t *count);
 
 /* The service's AES keys, read from its keytab now. CBA_R_OK with at least one key, KRB_KEYTAB,
  * LIFE_MEMORY. */

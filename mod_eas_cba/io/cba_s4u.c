@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cba_breaker.h"
 #include "cba_krb5.h"
 #include "cba_pac.h"
 
@@ -299,10 +300,11 @@ enum cba_reason cba_s4u_self(struct cba_service *service, const char *sam, const
         cba_result_set(result, "no account's name");
         return CBA_R_KRB_CLIENT_NAME;
     }
-    reason = cba_krb5_begin(&krb5, deadline, result);
+    reason = cba_krb5_begin(&krb5, service, deadline, result);
     if (reason != CBA_R_OK) {
         return reason;
     }
+    krb5.who = cba_breaker_who(sam, strlen(sam));
     evidence = calloc(1, sizeof *evidence);
     if (evidence == NULL || build_user(krb5.context, sam, realm, &user) != 0) {
         reason = CBA_R_LIFE_MEMORY;
@@ -401,12 +403,13 @@ enum cba_reason cba_s4u_proxy(struct cba_service *service, const struct cba_evid
     struct proxy_request request = {evidence, NULL};
     krb5_creds *creds = NULL;
     char what[CBA_DETAIL_MAX + 1];
-    enum cba_reason reason = cba_krb5_begin(&krb5, deadline, result);
+    enum cba_reason reason = cba_krb5_begin(&krb5, service, deadline, result);
 
     *out = NULL;
     if (reason != CBA_R_OK) {
         return reason;
     }
+    krb5.who = cba_breaker_who(evidence->client->data[0].data, evidence->client->data[0].length);
     reason = cba_krb5_spn(krb5.context, spn, cba_service_realm(service), &request.server, result);
     if (reason != CBA_R_OK) {
         goto done;

@@ -12,7 +12,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "cba_breaker.h"
 #include "cba_krb5.h"
+#include "cba_limits.h"
 
 #define DIGEST 32
 /* While the old TGT serves: what a refresh may take of a caller's time, and when to try again. */
@@ -48,7 +50,11 @@ struct cba_service {
     char *keytab;
     char *name;
     char *realm;
-    krb5_principal self; /* constant */
+    krb5_principal self; /* constant, as all above */
+    const char *kdcs[CBA_KDCS_MAX];
+    size_t kdc_count;
+    struct cba_discovery *discovery; /* of other KDCs */
+    struct cba_breaker breaker;
 
     pthread_mutex_t lock; /* for all below; never held across traffic or file access */
     pthread_cond_t changed;
@@ -275,6 +281,10 @@ static struct cba_service *allocate(void)
     if (service == NULL) {
         return NULL;
     }
+    if (!cba_breaker_init(&service->breaker)) {
+        free(service);
+        return NULL;
+    }
     pthread_mutex_init(&service->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -283,8 +293,8 @@ static struct cba_service *allocate(void)
     return service;
 }
 
-enum cba_reason cba_service_create(const char *keytab, const char *principal,
-                                   struct cba_service **out, struct cba_result *result)
+enum cba_reason cba_service_create(const struct cba_service_conf *conf, struct cba_service **out,
+                                   struct cba_result *result)
 {
     struct cba_service *service = allocate();
     struct cba_krb5 krb5 = {0};
@@ -294,18 +304,26 @@ enum cba_reason cba_service_create(const char *keytab, const char *principal,
     if (service == NULL) {
         return reason;
     }
-    reason = cba_krb5_begin(&krb5, cba_deadline_in_ms(0), result);
+    service->kdc_count = conf->kdc_count < CBA_KDCS_MAX ? conf->kdc_count : CBA_KDCS_MAX;
+    for (size_t i = 0; i < service->kdc_count; i++) {
+        service->kdcs[i] = conf->kdcs[i];
+    }
+    reason = cba_krb5_begin(&krb5, NULL, cba_deadline_in_ms(0), result);
     if (reason == CBA_R_OK) {
-        service->keytab = keytab_name(krb5.context, keytab);
+        service->keytab = keytab_name(krb5.context, conf->keytab);
         if (service->keytab == NULL || krb5_init_context(&service->context) != 0) {
             reason = CBA_R_LIFE_MEMORY;
         } else {
-            reason = choose(service, &krb5, principal, result);
+            reason = choose(service, &krb5, conf->principal, result);
         }
     } else if (reason == CBA_R_KRB_OTHER) {
         reason = CBA_R_KRB_KEYTAB;
     }
     cba_krb5_end(&krb5);
+    if (reason == CBA_R_OK) {
+        service->discovery = cba_discovery_create("_kerberos", service->realm);
+        reason = service->discovery != NULL ? CBA_R_OK : CBA_R_LIFE_MEMORY;
+    }
     if (reason == CBA_R_OK) {
         *out = service;
     } else {
@@ -325,8 +343,10 @@ void cba_service_destroy(struct cba_service *service)
         krb5_free_unparsed_name(service->context, service->name);
         krb5_free_context(service->context);
     }
+    cba_discovery_destroy(service->discovery);
     free(service->realm);
     free(service->keytab);
+    cba_breaker_destroy(&service->breaker);
     pthread_cond_destroy(&service->changed);
     pthread_mutex_destroy(&service->lock);
     OPENSSL_cleanse(service, sizeof *service);
@@ -341,6 +361,17 @@ const char *cba_service_principal(const struct cba_service *service)
 const char *cba_service_realm(const struct cba_service *service)
 {
     return service->realm;
+}
+
+struct cba_discovery *cba_service_discovery(const struct cba_service *service)
+{
+    return service->discovery;
+}
+
+const char *const *cba_service_kdcs(const struct cba_service *service, size_t *count)
+{
+    *count = service->kdc_count;
+    return service->kdcs;
 }
 
 /* --- login --- */
@@ -666,9 +697,25 @@ static bool blame_tgt(struct cba_service *service, uint64_t number, krb5_error_c
     return again;
 }
 
-enum cba_reason cba_service_exchange(struct cba_service *service, struct cba_krb5 *krb5,
-                                     enum cba_krb5_stage stage, const char *what, cba_service_fn fn,
-                                     void *arg, krb5_creds **out, struct cba_result *result)
+/* Which account's fault a failure may be: the gateway's own login is nobody's. */
+static uint32_t who_failed(const struct cba_krb5 *krb5, bool logged_in)
+{
+    return logged_in ? krb5->who : 0;
+}
+
+static enum cba_breaker_news news_of(const struct cba_krb5 *krb5, enum cba_reason reason, bool fair)
+{
+    if (reason == CBA_R_KRB_UNREACHABLE || reason == CBA_R_KRB_TIMEOUT) {
+        return fair ? CBA_BREAKER_SILENCE : CBA_BREAKER_NOTHING;
+    }
+    return krb5->kdc.outcome == CBA_KDC_ANSWERED ? CBA_BREAKER_ANSWER : CBA_BREAKER_NOTHING;
+}
+
+/* *logged_in: there was a TGT, and the KDC was asked for something else than that. */
+static enum cba_reason exchange(struct cba_service *service, struct cba_krb5 *krb5,
+                                enum cba_krb5_stage stage, const char *what, cba_service_fn fn,
+                                void *arg, krb5_creds **out, bool *logged_in,
+                                struct cba_result *result)
 {
     int attempt;
 
@@ -678,6 +725,7 @@ enum cba_reason cba_service_exchange(struct cba_service *service, struct cba_krb
         krb5_error_code code;
         enum cba_reason reason = tgt_ccache(service, krb5, &ccache, &number, result);
 
+        *logged_in = reason == CBA_R_OK;
         if (reason != CBA_R_OK) {
             return reason;
         }
@@ -693,6 +741,23 @@ enum cba_reason cba_service_exchange(struct cba_service *service, struct cba_krb
             return reason;
         }
     }
+}
+
+enum cba_reason cba_service_exchange(struct cba_service *service, struct cba_krb5 *krb5,
+                                     enum cba_krb5_stage stage, const char *what, cba_service_fn fn,
+                                     void *arg, krb5_creds **out, struct cba_result *result)
+{
+    bool fair = cba_deadline_left_ms(krb5->kdc.deadline) >= CBA_BREAKER_FAIR_MS;
+    bool probe, logged_in = false;
+    enum cba_reason reason;
+
+    if (!cba_breaker_enter(&service->breaker, &probe, result)) {
+        return CBA_R_KRB_OUTAGE;
+    }
+    reason = exchange(service, krb5, stage, what, fn, arg, out, &logged_in, result);
+    cba_breaker_leave(&service->breaker, probe, news_of(krb5, reason, fair),
+                      who_failed(krb5, logged_in), result);
+    return reason;
 }
 
 /* --- the gateway's own tickets --- */
@@ -755,7 +820,7 @@ enum cba_reason cba_service_ticket(struct cba_service *service, const char *spn,
     krb5_creds *creds = NULL;
     char what[CBA_DETAIL_MAX + 1];
     krb5_error_code code;
-    enum cba_reason reason = cba_krb5_begin(&krb5, deadline, result);
+    enum cba_reason reason = cba_krb5_begin(&krb5, service, deadline, result);
 
     ccache[0] = '\0';
     if (reason != CBA_R_OK) {

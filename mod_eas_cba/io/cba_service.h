@@ -17,11 +17,17 @@
 
 struct cba_service;
 
-/* keytab: a file name, NULL for krb5's default. principal: with or without realm, NULL for the
- * first entry of the keytab. Reads the keytab, asks no KDC. CBA_R_OK with *out owned by the caller,
- * or KRB_KEYTAB, LIFE_MEMORY. */
-enum cba_reason cba_service_create(const char *keytab, const char *principal,
-                                   struct cba_service **out, struct cba_result *result);
+struct cba_service_conf {
+    const char *keytab;      /* a file name; NULL: krb5's default */
+    const char *principal;   /* with or without realm; NULL: the first entry of the keytab */
+    const char *const *kdcs; /* of its realm: "host", "host:port" or "[address]:port" in order */
+    size_t kdc_count;        /* 0: those of krb5.conf; at most CBA_KDCS_MAX */
+};
+
+/* Reads the keytab, asks no KDC. conf is copied, the strings of kdcs are not: they must outlive the
+ * service. CBA_R_OK with *out owned by the caller, or KRB_KEYTAB, LIFE_MEMORY. */
+enum cba_reason cba_service_create(const struct cba_service_conf *conf, struct cba_service **out,
+                                   struct cba_result *result);
 void cba_service_destroy(
     struct cba_service *service); /* NULL is allowed; no call may be under way */
 

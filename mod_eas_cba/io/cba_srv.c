@@ -147,20 +147,19 @@ static int ask(const char *name, struct cba_deadline deadline, unsigned char ans
     return len > ANSWER_MAX ? -1 : len;
 }
 
-enum cba_reason cba_srv_find(const char *domain, struct cba_deadline deadline,
+enum cba_reason cba_srv_find(const char *service, const char *domain, struct cba_deadline deadline,
                              struct cba_srv servers[CBA_SRV_MAX], size_t *count,
                              struct cba_result *result)
 {
-    /* Domain controllers first; a domain that has none registered there may still have LDAP
-     * servers. */
-    static const char *const prefixes[] = {"_ldap._tcp.dc._msdcs", "_ldap._tcp"};
+    /* Domain controllers first; a domain that has none registered there may still have servers. */
+    static const char *const prefixes[] = {"_tcp.dc._msdcs", "_tcp"};
     unsigned char answer[ANSWER_MAX];
-    char name[CBA_DOMAIN_MAX + 32];
+    char name[CBA_DOMAIN_MAX + 48];
 
     *count = 0;
     for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
         bool gone = false;
-        int len = snprintf(name, sizeof name, "%s.%s", prefixes[i], domain);
+        int len = snprintf(name, sizeof name, "%s.%s.%s", service, prefixes[i], domain);
 
         if (len < 0 || (size_t)len >= sizeof name) {
             break;

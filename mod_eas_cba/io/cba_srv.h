@@ -23,10 +23,10 @@ struct cba_srv {
     uint16_t weight;
 };
 
-/* The LDAP servers of the domain in the order to try them: by priority, then by chance and weight.
+/* The servers of that kind ("_ldap", "_kerberos") of the domain in the order to try them: by priority, then by chance and weight.
  * Only hosts inside the domain are believed: DNS is not authenticated, and a name elsewhere could
  * be anybody's. CBA_R_OK with *count at least 1, or DIR_NO_SERVER, DIR_TIMEOUT. */
-enum cba_reason cba_srv_find(const char *domain, struct cba_deadline deadline,
+enum cba_reason cba_srv_find(const char *service, const char *domain, struct cba_deadline deadline,
                              struct cba_srv servers[CBA_SRV_MAX], size_t *count,
                              struct cba_result *result);
 

@@ -112,13 +112,14 @@ static bool destroy(void)
 
 static bool set_service(char **word)
 {
+    const struct cba_service_conf conf = {.keytab = given(word[1]), .principal = given(word[2])};
     struct cba_result result = {""};
     enum cba_reason reason;
 
     destroy();
     cba_service_destroy(service);
     service = NULL;
-    reason = cba_service_create(given(word[1]), given(word[2]), &service, &result);
+    reason = cba_service_create(&conf, &service, &result);
     begin_answer(reason, &result);
     return true;
 }
@@ -336,7 +337,7 @@ static bool srv(char **word)
     struct cba_result result = {""};
     size_t count = 0;
 
-    begin_answer(cba_srv_find(word[1], in_ms(word[2]), servers, &count, &result), &result);
+    begin_answer(cba_srv_find("_ldap", word[1], in_ms(word[2]), servers, &count, &result), &result);
     print_servers(servers, count);
     return true;
 }

@@ -4,7 +4,8 @@
  * each with one line: reason, milliseconds, detail, and what the command yields. Words and fields
  * are separated by tabs. A reason is its symbol of cba_reason.def, or OK.
  *
- *   create KEYTAB PRINCIPAL     "-" for none; yields principal, realm
+ *   create KEYTAB PRINCIPAL [KDC]...
+ *                               "-" for none; yields principal, realm
  *   destroy
  *   self SAM REALM MS           yields client, realm, SID; the evidence is kept
  *   proxy SPN MS                yields client, end; the ticket is kept
@@ -78,7 +79,19 @@ static const char *given(const char *word)
 
 static void do_create(char **word, struct cba_result *result)
 {
-    enum cba_reason reason = cba_service_create(given(word[1]), given(word[2]), &service, result);
+    static char kdcs[WORDS][128];
+    const char *list[WORDS];
+    struct cba_service_conf conf = {
+        .keytab = given(word[1]), .principal = given(word[2]), .kdcs = list};
+    enum cba_reason reason;
+
+    /* The service keeps the pointers, and word[] is of this line. */
+    for (char **kdc = word + 3; *kdc != NULL; kdc++) {
+        snprintf(kdcs[conf.kdc_count], sizeof kdcs[0], "%s", *kdc);
+        list[conf.kdc_count] = kdcs[conf.kdc_count];
+        conf.kdc_count++;
+    }
+    reason = cba_service_create(&conf, &service, result);
 
     answer(reason, result);
     if (reason == CBA_R_OK) {
@@ -366,7 +379,7 @@ static void do_ticket(char **word, struct cba_result *result)
     krb5_ticket made = {0};
     krb5_data *der = NULL;
     size_t size = strtoul(word[1], NULL, 10);
-    enum cba_reason reason = cba_krb5_begin(&krb5, cba_deadline_in_ms(0), result);
+    enum cba_reason reason = cba_krb5_begin(&krb5, NULL, cba_deadline_in_ms(0), result);
 
     if (reason != CBA_R_OK) {
         answer(reason, result);

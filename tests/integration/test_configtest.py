@@ -944,6 +944,7 @@ def test_cache_key_missing_or_exposed(site):
     ("vhost", "EASCertAuthCacheTTL ntauth=0", "ntauth=SECONDS"),
     ("vhost", "EASCertAuthTimeout kdc", "directory=SECONDS"),
     ("vhost", "EASCertAuthRetryAfter never", "1 to 86400"),
+    ("vhost", "EASCertAuthStale -1", "0 to 86400"),
 ])
 def test_value(site, where, line, todo):
     """Values are read where they stand: httpd names the place, we the directive and its values."""
@@ -955,6 +956,30 @@ def test_value(site, where, line, todo):
     said = re.search(r"EAS0001: (\w+) '(.*)': write (.*)", output)
     assert said, output
     assert said[1] == line.split()[0] and said[2] in line and todo in said[3]
+
+
+@pytest.mark.parametrize("line, word, why", [
+    ("EASCertAuthKDC dc1.contoso.test:0", "dc1.contoso.test:0", "not of the form"),
+    ("EASCertAuthKDC dc1.contoso.test ldap://dc2.contoso.test", "ldap://dc2.contoso.test",
+     "not of the form"),
+    ("EASCertAuthKDC https://dc1.contoso.test/KdcProxy", "https://dc1.contoso.test/KdcProxy",
+     "not of the form"),
+    ("EASCertAuthKDC 2001:db8::1", "2001:db8::1", "not of the form"),
+    ("EASCertAuthKDC dc1.contoso.test DC1.contoso.test", "DC1.contoso.test", "already"),
+    ("EASCertAuthKDC " + " ".join("dc%d" % n for n in range(1, 18)), "dc17", "16 before it"),
+])
+def test_kdc(site, line, word, why):
+    site.vhost.append(line)
+    status, output = site.configtest()
+    assert status == 1
+    assert "Syntax error on line %d of %s" % (site.line_of(line), site.conf) in output
+    assert re.search(r"EAS0032: EASCertAuthKDC '%s': .*\(.*%s.*\); write host names" % (
+        re.escape(word), why), output), output
+
+
+def test_kdcs(site):
+    site.vhost.append("EASCertAuthKDC dc1.contoso.test dc2:1088 192.0.2.1:88 [2001:db8::1]:88 [::1]")
+    assert site.configtest() == (0, "Syntax OK\n")
 
 
 # ---- Require eas-group -----------------------------------------------------------------------------

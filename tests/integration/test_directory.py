@@ -14,9 +14,10 @@ from lab.harness import PACKAGES, SANITIZERS, Build, Harness
 from lab.process import Daemon, listens, run, wait_until
 from lab.relay import BlackHole, Relay
 
-SOURCES = ["io/cba_conn.c", "io/cba_directory.c", "io/cba_host.c", "io/cba_kdc.c",
+SOURCES = ["io/cba_breaker.c", "io/cba_conn.c", "io/cba_directory.c", "io/cba_discovery.c",
+           "io/cba_host.c", "io/cba_kdc.c",
            "io/cba_krb5.c", "io/cba_ldap.c", "io/cba_login.c", "io/cba_ntauth_set.c",
-           "io/cba_sasl.c", "io/cba_service.c", "io/cba_srv.c", "io/cba_wire.c",
+           "io/cba_profile.c", "io/cba_sasl.c", "io/cba_service.c", "io/cba_srv.c", "io/cba_wire.c",
            "core/cba_account.c", "core/cba_altsec.c", "core/cba_dn.c", "core/cba_escape.c",
            "core/cba_groups.c", "core/cba_mapping.c", "core/cba_name.c", "core/cba_ntauth.c",
            "core/cba_reason.c", "core/cba_sid.c",
@@ -1049,14 +1050,29 @@ def test_discovery(start, serve):
     one.late(290)
     good(one.find())
     assert len(named.asked) == asked
-    # Once known, servers stay known when DNS has gone, and are asked for again some day.
+    # Once known, servers stay known when DNS has gone or is silent, which nobody waits for; and DNS is
+    # asked again some day.
     named.close()
     one.late(700)
     good(one.find())
-    named = serve(dns.Server, {CONTROLLERS: [(DC2, 389, 0, 0)]})
-    one.late(700)
-    good(one.find())
-    assert relay.count == 1 and named.asked == [CONTROLLERS]
+    named = serve(dns.Server, {CONTROLLERS: [(DC2, 389, 0, 0)]}, silent=True)
+
+    def asked_again():
+        one.late(700)                   # its connection is too old then, too
+        begin = time.monotonic()
+        good(one.find())
+        assert time.monotonic() - begin < 0.8
+        return named.asked
+    wait_until(asked_again, "DNS is asked in the background")
+    assert relay.count == 0
+    named.silent = False
+
+    def moved():
+        one.late(700)
+        good(one.find())
+        return relay.count
+    wait_until(moved, "the other server is asked")
+    assert set(named.asked) == {CONTROLLERS}
 
 
 def test_discovery_of_any_ldap_server(start, serve):

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from lab import namespace
+from lab.cache import Redis
 from lab.phone import PATH, Phone
 from shared import cards, phone       # noqa: F401
 
@@ -30,8 +31,11 @@ HOSTS = {
 
 
 @pytest.fixture(scope="module")
-def files(bench):
+def files(bench, tmp_path_factory):
     """Name of an example's file -> file of the bench."""
+    cache_key = tmp_path_factory.mktemp("examples") / "eas.cachekey"
+    cache_key.write_text("%064x\n" % 1)
+    cache_key.chmod(0o600)
     names = [namespace.host(name) for name in ("mail", "eu.mail", "us.mail", "autodiscover")]
     server = bench.servers.issue("mail.contoso.test", dns=names, eku=("serverAuth",), key="server")
     # As the example says: one file with the key, the CAs between in another.
@@ -40,6 +44,7 @@ def files(bench):
         "mail.contoso.com.pem": server.chain, "mail.contoso.com.key": server.key,
         "contoso-issuing-cas.pem": bench.clients.bundle, "contoso-issuing-cas.crl": bench.crl,
         "contoso-server-cas.pem": bench.servers.bundle, "eas.keytab": bench.keytab,
+        "eas.cachekey": str(cache_key),
         "gateway-client.pem": client.both, "gateway-client-cas.pem": bench.servers.certificate,
     }
 
@@ -73,7 +78,7 @@ def run(gateway, files):
             return namespace.host(known.get(short, short))
         text = FILE.sub(lambda match: files[os.path.basename(match.group(0))], text)
         text = HOST.sub(host, text.replace("{", "{{").replace("}", "}}"))
-        one = gateway(start=False, config=LOG + text, modules=["alias"])
+        one = gateway(start=False, config=LOG + text, modules=["alias", "socache_redis"])
         if "*:80>" in text:
             one.listen.append((one.address, 80))
         status, said = one.configtest()
@@ -145,6 +150,27 @@ def test_autodiscover(run, phone, bench, cas1):
         answer = plain.request(method, "http://" + mine.host + path)
         assert answer.status in (403, 405) and answer.user is None, (method, path, str(answer))
     assert len(cas1.requests()) == 2
+
+
+@pytest.fixture
+def redis(bench):
+    """The Redis of the host cache."""
+    made = Redis(os.path.join(bench.folder, "redis-of-examples")).start()
+    yield made
+    made.kill()
+
+
+@example("two-gateways-redis.conf")
+def test_two_gateways_with_a_redis(run, phone, redis):
+    """What one of them learnt serves the next."""
+    sources = []
+    for _ in range(2):
+        one = run("two-gateways-redis.conf")
+        assert user_of(phone("alice").folder_sync()) == ALICE
+        sources += [line["EAS_TICKET"] for line in one.access()]
+        one.stop()
+    assert sources == ["kdc", "shared"]
+    assert redis.records()
 
 
 @example("backend-client-certificate.conf")

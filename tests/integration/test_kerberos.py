@@ -14,13 +14,15 @@ import pytest
 
 from lab import der, dns, kerberos, namespace
 from lab.directory import ANY_PROTOCOL, USER
-from lab.harness import Build, Harness
+from lab.harness import SANITIZERS, Build, Harness
 from lab.process import wait_until
 from lab.relay import BlackHole
 
-SOURCES = ["io/cba_host.c", "io/cba_kdc.c", "io/cba_krb5.c", "io/cba_s4u.c", "io/cba_service.c",
+SOURCES = ["io/cba_breaker.c", "io/cba_discovery.c", "io/cba_host.c", "io/cba_kdc.c", "io/cba_krb5.c",
+           "io/cba_profile.c", "io/cba_s4u.c", "io/cba_service.c", "io/cba_srv.c",
            "io/cba_ticket.c", "core/cba_pac.c", "core/cba_reason.c", "core/cba_sid.c",
            "core/cba_span.c"]
+LIBRARIES = ["-Wl,--no-as-needed", "-lresolv"]
 REALM = kerberos.REALM
 CAS1 = "HTTP/" + namespace.host("cas1")
 MS = 5000
@@ -30,7 +32,7 @@ SLACK_MS = 400      # how much later than its deadline an answer may come on a b
 
 @pytest.fixture(scope="module")
 def program(bench):
-    return Build("harness_kerberos", bench.folder, SOURCES).path()
+    return Build("harness_kerberos", bench.folder, SOURCES, flags=SANITIZERS + LIBRARIES).path()
 
 
 @pytest.fixture
@@ -727,6 +729,74 @@ def test_second_kdc_serves_for_a_black_hole(bench, start, black_hole):
     assert answer.reason == "OK" and answer.ms < SLACK_MS, answer
 
 
+@pytest.mark.parametrize("config", ["none", "dead"])
+def test_named_kdcs(bench, start, serve, config):
+    """Those that the service was told, in their order, whatever krb5.conf and DNS say."""
+    bad = serve(closing)
+    harness = start(kdcs=[] if config == "none" else [REFUSING], create=False)
+    answer = harness("create", bench.keytab, "-", bad.name, bench.directory.address + ":88")
+    assert answer.reason == "OK", answer
+    assert delegate(harness).reason == "OK"
+    assert harness("own", "ldap/" + bench.directory.host, MS).reason == "OK"
+    assert bad.count == 1
+
+
+def test_kdc_has_its_place_back(bench, start, serve):
+    """One that failed is tried again by one request at a time, and preferred when it answers."""
+    down = threading.Event()
+    down.set()
+    real = relay(bench.directory.address)
+
+    def treat(connection):
+        return closing(connection) if down.is_set() else real(connection)
+    first = serve(treat)
+    harness = start(kdcs=[first.name, bench.directory.address])
+    assert delegate(harness).reason == "OK"
+    assert first.count == 1
+    harness("clock", 11000)
+    assert delegate(harness).reason == "OK"
+    assert first.count == 2             # for two exchanges
+    down.clear()
+    harness("clock", 5000)
+    assert delegate(harness).reason == "OK"
+    assert first.count == 2
+    harness("clock", 6000)
+    assert delegate(harness).reason == "OK"
+    assert first.count == 4
+    mark = bench.directory.mark()
+    assert delegate(harness, "bob").reason == "OK"
+    assert first.count == 6
+    assert not logins(bench.directory.kdc_requests(mark))
+
+
+def test_nobody_waits_for_a_dead_realm(bench, start, serve):
+    """After two that found nobody one tries in two seconds, and the others are told at once."""
+    down = threading.Event()
+    kdc = serve(lambda connection: silent(connection) if down.is_set() else
+                relay(bench.directory.address)(connection))
+    harness = start(kdcs=[kdc.name])
+    assert delegate(harness).reason == "OK"
+    down.set()
+    for _ in range(3):                  # one account proves nothing, nor does who has no time
+        assert harness("self", "alice", REALM, 1000).reason == "KRB_TIMEOUT"
+        assert harness("self", "bob", REALM, 300).reason == "KRB_TIMEOUT"
+    assert harness("self", "bob", REALM, 1000).reason == "KRB_TIMEOUT"
+    count = kdc.count
+    for sam in ("alice", "bob", "carol"):
+        answer = harness("self", sam, REALM, MS)
+        assert answer.reason == "KRB_OUTAGE" and answer.ms < SLACK_MS, answer
+        assert "S4U2Self for bob" in answer.detail and kdc.name in answer.detail
+    assert harness("own", "ldap/" + bench.directory.host, MS).reason == "KRB_OUTAGE"
+    assert kdc.count == count
+    harness("clock", 3000)
+    assert harness("self", "carol", REALM, 1000).reason == "KRB_TIMEOUT"
+    assert harness("self", "alice", REALM, MS).reason == "KRB_OUTAGE"
+    down.clear()
+    harness("clock", 3000)
+    assert delegate(harness, "nobody-there").reason == "KRB_CLIENT_UNKNOWN"   # that is an answer
+    assert delegate(harness).reason == "OK"
+
+
 def test_all_kdcs_are_tried_again(bench, start):
     """Those that failed lately are better than none."""
     harness = start(kdcs=[REFUSING, bench.directory.address])
@@ -857,18 +927,61 @@ def test_realm_without_trust(start):
     assert "no way to that realm" in answer.detail
 
 
+KDCS = "_kerberos._tcp.dc._msdcs." + namespace.DOMAIN
+
+
 def test_kdc_by_srv_record(bench, start):
-    """Where krb5.conf lists no KDC, libkrb5 finds one by its own means."""
-    record = [(bench.directory.host, 88, 0, 100)]
-    server = dns.Server({"_kerberos._udp." + namespace.DOMAIN: record,
-                         "_kerberos._tcp." + namespace.DOMAIN: record},
-                        addresses={bench.directory.host: bench.directory.address})
+    """Where krb5.conf lists no KDC; only hosts of the domain are believed, and dead ones skipped."""
+    server = dns.Server({KDCS: [("kdc.evil.example", 88, 0, 100), (bench.directory.host, 1, 0, 1),
+                                (bench.directory.host, 88, 1, 100)]})
     try:
         harness = start(kdcs=[], srv=True)
         answer = delegate(harness)
         assert answer.reason == "OK", (answer, server.asked)
         assert accept(bench, harness("token").fields[0]) == "alice@" + REALM
-        assert "_kerberos._tcp." + namespace.DOMAIN in server.asked
+        assert server.asked == [KDCS]
+        harness("clock", 290000)
+        assert delegate(harness).reason == "OK"
+        assert server.asked == [KDCS]
+        # Asked again in the background: a silent name server costs nobody anything.
+        server.silent = True
+        harness("clock", 20000)
+        answer = delegate(harness)
+        assert answer.reason == "OK" and answer.ms < SLACK_MS, answer
+        wait_until(lambda: server.asked == [KDCS] * 2, "DNS is asked again")
+    finally:
+        server.close()
+
+
+def test_kdc_by_srv_record_of_any_server(bench, start):
+    name = "_kerberos._tcp." + namespace.DOMAIN
+    server = dns.Server({name: [(bench.directory.host, 88, 0, 100)]})
+    try:
+        assert delegate(start(kdcs=[], srv=True)).reason == "OK"
+        assert server.asked == [KDCS, name]
+    finally:
+        server.close()
+
+
+def test_kdc_by_srv_record_and_silent_dns(start):
+    """The deadline holds for DNS, too."""
+    server = dns.Server({}, silent=True)
+    try:
+        harness = start(kdcs=[], srv=True)
+        answer = harness("self", "alice", REALM, 2000)
+        assert answer.reason == "KRB_TIMEOUT" and answer.ms < 2000 + SLACK_MS, answer
+        assert "SRV" in answer.detail
+        answer = harness("self", "alice", REALM, 2000)
+        assert answer.reason == "KRB_TIMEOUT" and answer.ms < SLACK_MS, answer
+    finally:
+        server.close()
+
+
+def test_kdc_by_srv_record_that_is_none(start):
+    server = dns.Server({KDCS: [("kdc.evil.example", 88, 0, 100)]})
+    try:
+        answer = start(kdcs=[], srv=True)("self", "alice", REALM, MS)
+        assert answer.reason == "KRB_UNREACHABLE" and "SRV" in answer.detail, answer
     finally:
         server.close()
 

@@ -8,7 +8,7 @@ import pytest
 from lab.process import wait_until
 
 ALICE = (200, "alice@CONTOSO.TEST")
-DIRECTORY_DOWN = ("EAS0401", "EAS0402", "EAS0403", "EAS0603", "EAS0604")
+DIRECTORY_DOWN = ("EAS0401", "EAS0402", "EAS0403", "EAS0416", "EAS0603", "EAS0604", "EAS0620")
 
 
 @pytest.fixture

@@ -258,29 +258,6 @@ def test_disabled_account_is_out_in_time(gateway, account, bench, redis, key_fil
     assert time.monotonic() - begin < 3 + 5
 
 
-def test_example(gateway, phone, redis, key_file):
-    """conf.d-examples/two-gateways-redis.conf serves a phone, and fills the Redis."""
-    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "conf.d-examples")
-    with open(os.path.join(folder, "two-gateways-redis.conf"), encoding="utf-8") as file:
-        text = file.read()
-    for there, here in (
-            ("/etc/ssl/certs/mail.contoso.com.pem", "{certificate}"),
-            ("/etc/ssl/private/mail.contoso.com.key", "{key}"),
-            ("/etc/ssl/certs/contoso-issuing-cas.pem", "{clients}"),
-            ("/etc/ssl/certs/contoso-issuing-cas.crl", "{crl}"),
-            ("SSLCARevocationCheck    leaf", "SSLCARevocationCheck leaf no_crl_for_cert_ok"),
-            ("/etc/ssl/certs/contoso-server-cas.pem", "{servers}"),
-            ("/etc/apache2/eas.keytab", "{keytab}"), ("/etc/apache2/eas.cachekey", key_file(ONE)),
-            ("redis:cache.contoso.com:6379", redis.value),
-            (".corp.contoso.com", ".contoso.test"), ("mail.contoso.com", "mail.contoso.test")):
-        assert there in text, there
-        text = text.replace(there, here)
-    gateway(config=text, modules=["socache_redis"])
-    answer = phone("alice").folder_sync()
-    assert (answer.status, answer.user) == (200, "alice@CONTOSO.TEST")
-    assert len(redis.records()) == 2
-
-
 # ---- what others do to the records ---------------------------------------------------------------
 
 def changed(records, change):

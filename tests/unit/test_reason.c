@@ -78,6 +78,28 @@ static void undecided_and_unknown_are_refusals(void **state)
     assert_string_equal(cba_reason_info(CBA_R_OK)->tag, "-");
 }
 
+static void outages(void **state)
+{
+    unsigned count = 0;
+
+    (void)state;
+    for (int reason = 0; reason < CBA_R_COUNT; reason++) {
+        if (cba_reason_is_outage((enum cba_reason)reason)) {
+            assert_int_equal(cba_reason_info((enum cba_reason)reason)->status, 503);
+            count++;
+        }
+    }
+    assert_int_equal(count, 8);
+    assert_true(cba_reason_is_outage(CBA_R_DIR_UNREACHABLE));
+    assert_true(cba_reason_is_outage(CBA_R_KRB_TIMEOUT));
+    /* The gateway's own keys, and what somebody answered. */
+    assert_false(cba_reason_is_outage(CBA_R_KRB_LOGIN));
+    assert_false(cba_reason_is_outage(CBA_R_KRB_KEYTAB));
+    assert_false(cba_reason_is_outage(CBA_R_KRB_SPN_UNKNOWN));
+    assert_false(cba_reason_is_outage(CBA_R_DIR_SEARCH));
+    assert_false(cba_reason_is_outage(CBA_R_LIFE_MEMORY));
+}
+
 static void detail(void **state)
 {
     struct cba_result result;
@@ -105,7 +127,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers),    cmocka_unit_test(texts),
         cmocka_unit_test(known_rows), cmocka_unit_test(undecided_and_unknown_are_refusals),
-        cmocka_unit_test(detail),
+        cmocka_unit_test(outages),    cmocka_unit_test(detail),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

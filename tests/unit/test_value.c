@@ -254,6 +254,28 @@ static void ldap_uri(void **state)
     assert_false(cba_value_ldap_uri(EXACT("ldap://dc1\0.evil.test")));
 }
 
+static void host(void **state)
+{
+    static const char *const good[] = {"dc1",           "dc1.contoso.com:88", "192.0.2.1",
+                                       "192.0.2.1:750", "[2001:db8::1]",      "[::1]:65535"};
+    static const char *const bad[] = {"",           ":88",     "dc1:",       "dc1:0",
+                                      "dc1:65536",  "dc1:8a",  "dc1:88:88",  "2001:db8::1",
+                                      "[::1",       "[::1]88", "ldap://dc1", "dc1/x",
+                                      "192.0.2.01", "-dc1",    "dc1.",       "dc 1"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(good); i++) {
+        if (!cba_value_server(exact(good[i]))) {
+            fail_msg("%s", good[i]);
+        }
+    }
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        if (cba_value_server(exact(bad[i]))) {
+            fail_msg("%s", bad[i]);
+        }
+    }
+}
+
 static void ldap_uri_lengths(void **state)
 {
     unsigned char word[300];
@@ -275,7 +297,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes),    cmocka_unit_test(not_bytes),        cmocka_unit_test(seconds),
         cmocka_unit_test(oid),      cmocka_unit_test(oid_length),       cmocka_unit_test(pair),
-        cmocka_unit_test(ldap_uri), cmocka_unit_test(ldap_uri_lengths),
+        cmocka_unit_test(ldap_uri), cmocka_unit_test(ldap_uri_lengths), cmocka_unit_test(host),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@ class Relay:
 
     limit       bytes of the server's that are passed on for each connection, then comes `after`
     after       "silence"; "end"; "trickle" (a byte every 100 ms); or bytes to be sent instead
+    delay       seconds that everything of the server's takes longer
     seen        all that went through, both ways
     count       connections so far
     """
@@ -18,6 +19,7 @@ class Relay:
     def __init__(self, listen, server, limit=None, after="silence"):
         self.limit = limit
         self.after = after
+        self.delay = 0
         self.seen = b""
         self.count = 0
         self._server = server
@@ -60,6 +62,7 @@ class Relay:
                 if not content:
                     return
                 self.seen += content
+                time.sleep(self.delay)
                 room = len(content) if self.limit is None else self.limit - passed
                 client.sendall(content[:room])
                 passed += len(content)
