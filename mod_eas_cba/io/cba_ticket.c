@@ -14,6 +14,8 @@
 
 #include "cba_krb5.h"
 
+#define CLOCK_SKEW 300 /* seconds; what krb5 allows unless it is told otherwise */
+
 struct cba_ticket {
     atomic_uint references;
     /* Initiates with SPNEGO from the ccache, and with nothing else. GSSAPI locks it. */
@@ -21,7 +23,7 @@ struct cba_ticket {
     gss_name_t target;
     char *ccache; /* "MEMORY:..." */
     char *client;
-    int64_t expires;
+    int64_t begins, expires;
     atomic_bool proven; /* a context made from it spoke for the client */
 };
 
@@ -43,10 +45,8 @@ static bool display(OM_uint32 status, int type, gss_OID mechanism, gss_buffer_de
     return gss_display_status(&minor, status, type, mechanism, &more, text) == GSS_S_COMPLETE;
 }
 
-/* The mechanism's text says more than GSSAPI's, where there is one; and its code tells a wrong clock
- * and a lack of memory from the rest. */
-static enum cba_reason gss_fail(const char *what, OM_uint32 major, OM_uint32 minor,
-                                struct cba_result *result)
+/* The mechanism's text says more than GSSAPI's, where there is one. */
+static void gss_fail(const char *what, OM_uint32 major, OM_uint32 minor, struct cba_result *result)
 {
     gss_buffer_desc text = GSS_C_EMPTY_BUFFER;
     OM_uint32 ignored;
@@ -58,10 +58,6 @@ static enum cba_reason gss_fail(const char *what, OM_uint32 major, OM_uint32 min
         cba_result_set(result, "%s: GSSAPI error %lu", what, (unsigned long)major);
     }
     gss_release_buffer(&ignored, &text);
-    if (minor == (OM_uint32)KRB5KRB_AP_ERR_TKT_NYV || minor == (OM_uint32)KRB5KRB_AP_ERR_SKEW) {
-        return CBA_R_KRB_SKEW;
-    }
-    return minor == ENOMEM ? CBA_R_LIFE_MEMORY : CBA_R_KRB_TOKEN;
 }
 
 /* --- life --- */
@@ -119,7 +115,8 @@ static enum cba_reason acquire(struct cba_ticket *ticket, struct cba_result *res
     if (major == GSS_S_COMPLETE) {
         return CBA_R_OK;
     }
-    return gss_fail("credential of the ticket", major, minor, result);
+    gss_fail("credential of the ticket", major, minor, result);
+    return CBA_R_KRB_TOKEN;
 }
 
 /* The exact server of the ticket: a host-based name would be canonicalized by DNS. */
@@ -128,7 +125,6 @@ static enum cba_reason name_target(struct cba_ticket *ticket, krb5_context conte
 {
     gss_buffer_desc buffer;
     char *name = NULL;
-    enum cba_reason reason = CBA_R_OK;
     OM_uint32 major, minor;
 
     if (krb5_unparse_name(context, server, &name) != 0) {
@@ -138,10 +134,10 @@ static enum cba_reason name_target(struct cba_ticket *ticket, krb5_context conte
     buffer.length = strlen(name);
     major = gss_import_name(&minor, &buffer, GSS_KRB5_NT_PRINCIPAL_NAME, &ticket->target);
     if (major != GSS_S_COMPLETE) {
-        reason = gss_fail(name, major, minor, result);
+        gss_fail(name, major, minor, result);
     }
     krb5_free_unparsed_name(context, name);
-    return reason;
+    return major == GSS_S_COMPLETE ? CBA_R_OK : CBA_R_KRB_TOKEN;
 }
 
 enum cba_reason cba_ticket_create(krb5_context context, const krb5_creds *creds,
@@ -164,6 +160,8 @@ enum cba_reason cba_ticket_create(krb5_context context, const krb5_creds *creds,
     atomic_init(&ticket->references, 1);
     ticket->credential = GSS_C_NO_CREDENTIAL;
     ticket->target = GSS_C_NO_NAME;
+    ticket->begins = (int64_t)(uint32_t)(creds->times.starttime != 0 ? creds->times.starttime
+                                                                     : creds->times.authtime);
     ticket->expires =
         (int64_t)(uint32_t)creds->times.endtime; /* libkrb5 counts unsigned past 2038 */
     if (krb5_unparse_name(context, creds->client, &client) == 0) {
@@ -383,7 +381,7 @@ static bool speaks_for(gss_ctx_id_t context, const char *client, struct cba_resu
         major = gss_display_name(&minor, source, &text, NULL);
     }
     if (major != GSS_S_COMPLETE) {
-        (void)gss_fail("name of the token", major, minor, result);
+        gss_fail("name of the token", major, minor, result);
     } else {
         same = text.length == strlen(client) && memcmp(text.value, client, text.length) == 0;
         if (!same) {
@@ -434,6 +432,10 @@ enum cba_reason cba_ticket_token(struct cba_ticket *ticket, struct cba_span bind
     OM_uint32 major, minor, ignored;
 
     *base64 = NULL;
+    if (time(NULL) < ticket->begins - CLOCK_SKEW) { /* GSSAPI's minor codes do not tell */
+        cba_result_set(result, "the ticket of %s is one of the future", ticket->client);
+        return CBA_R_KRB_SKEW;
+    }
     if (time(NULL) >= ticket->expires) {
         cba_result_set(result, "the ticket of %s has expired", ticket->client);
         return CBA_R_KRB_TOKEN;
@@ -445,7 +447,7 @@ enum cba_reason cba_ticket_token(struct cba_ticket *ticket, struct cba_span bind
                                  bindings.len > 0 ? &channel : GSS_C_NO_CHANNEL_BINDINGS,
                                  GSS_C_NO_BUFFER, NULL, &token, NULL, NULL);
     if (GSS_ERROR(major)) {
-        reason = gss_fail("token", major, minor, result);
+        gss_fail("token", major, minor, result);
     } else if (token.length == 0) {
         cba_result_set(result, "GSSAPI made no token");
     } else if (is_proven(ticket, context, result)) {

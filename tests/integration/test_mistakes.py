@@ -135,6 +135,7 @@ MISTAKES = {
     "EASCertAuthCache redis: without its module": beside(
         "vhost", "EASCertAuthCache redis:cache", "EASCertAuthCacheKey {folder}/cache.key"),
     "EASCertAuthCacheKey of a file without keys": beside("vhost", "EASCertAuthCacheKey {folder}/ca.pem"),
+    "EASCertAuthKDC of what is no HOST[:PORT]": beside("vhost", "EASCertAuthKDC kdc://dc1"),
     "EASCertAuthSPN in <Directory>, <Files>, <If>, <Limit>": elsewhere("EASCertAuthSPN  HTTP/cas1"),
     "SSLVerifyClient inside of the Location": beside("inside", "SSLVerifyClient require"),
     "SSLCARevocationFile or ...Check not written": without("SSLCARevocationCheck leaf"),
@@ -186,7 +187,7 @@ def test_table_is_complete():
 def test_mistake(site, text, number, todo):
     line = MISTAKES[text](site)
     status, output = site.configtest()
-    if number in ("EAS0001", "EAS0002", "EAS0035"):        # of one directive: httpd says where
+    if number in ("EAS0001", "EAS0002", "EAS0032", "EAS0035"):        # of one directive: httpd says where
         found = re.search(r"Syntax error on line (\d+) of (\S+):\n(EAS\d{4}): (.*)", output)
         assert found, output
         place, said, shown = (found[2], found[1]), found[3], found[4]
