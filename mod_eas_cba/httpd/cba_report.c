@@ -79,7 +79,10 @@ static const char *phone_text(const struct cba_query *query, char *out, size_t s
 /* "; 3 more like it were not logged", or nothing. */
 static const char *more_text(unsigned suppressed, char out[MORE_MAX])
 {
-    snprintf(out, MORE_MAX, suppressed ? "; %u more like it were not logged" : "", suppressed);
+    out[0] = '\0';
+    if (suppressed) {
+        snprintf(out, MORE_MAX, "; %u more like it were not logged", suppressed);
+    }
     return out;
 }
 
