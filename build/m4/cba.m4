@@ -105,7 +105,7 @@ AS_IF([test -z "$APXS"],
          [#include <ap_mmn.h>
 #if !AP_MODULE_MAGIC_AT_LEAST(20120211, 130)
 #error too old
-#endif], [httpd >= 2.4.59, with its headers (before it, proxy_worker has no address),])
+#endif], [httpd >= 2.4.59])
      CBA_HEADER([http_ssl.h], [$HTTPD_CPPFLAGS], [apache2-dev],
          [#include <httpd.h>], [http_ssl.h of httpd >= 2.4.49])
      # Only this header names the types of mod_ssl's hooks; Debian ships it apart from the rest.

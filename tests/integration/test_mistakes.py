@@ -200,7 +200,7 @@ def test_mistake(site, text, number, todo):
         assert line.startswith("<VirtualHost") or value in found[0]["subject"], output
     assert (place, said) == ((site.conf, str(site.line_of(line))), number), output
     assert todo in shown, output
-    error = number < "EAS0040" and number != "EAS0022"
+    error = number < "EAS0041" and number != "EAS0022"
     assert status == int(error) and ("Syntax OK" in output) != error
 
 
