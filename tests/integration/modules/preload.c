@@ -161,6 +161,11 @@ static int decide(void **frames, int count)
     for (i = 0; i < count; i++) {
         ours |= is_of_module(frames[i]);
     }
+    for (i = 0; i < count && i < 3; i++) {
+        if (kind_of(frames[i]) < 0) {
+            return 0;
+        }
+    }
     if (!ours || kind_of(frames[0]) != (int)atomic_load(&control->apr)) {
         return 0;
     }
