@@ -102,11 +102,11 @@ def test_memory_for_the_start_runs_out(fragile, faults, phone, expect):
     """A process that could not set itself up is not lost: it tries again."""
     expect("EAS0062", "EAS0063")
     server = fragile(processes=1)
-    faults.memory(1)
-    server.reload()
+    faults.memory(1000)
+    os.kill(children(server)[0], signal.SIGKILL)        # and httpd starts another one
+    wait_until(lambda: "EAS0062" in server.numbers(), "a process without a gateway")
     assert phone("alice").folder_sync().status == 503
     faults.memory(0)
-    assert faults.failed == 1
     wait_until(lambda: seen(phone("alice").folder_sync()) == ALICE, "the next try", 30, 1)
 
 
@@ -121,21 +121,7 @@ def doomed(bench, faults, request):
     yield make
     for one in made:
         bench.forget(one)
-        crashes = [line for line in one.crashes(0) if "AddressSanitizer" in line
-                   or not re.search(r"exit signal (Killed|Abort)", line)]
-        assert crashes == []
-
-
-def test_memory_of_httpd_runs_out(doomed, faults, phone):
-    """httpd ends a process whose pools get no memory. The phone sees a closed connection, and the next
-    one is served."""
-    server = doomed(processes=2, location="EASCertAuthReadAhead 10M 10M")
-    alice = phone("alice", server)
-    faults.memory(1, apr=True)
-    assert alice.request("POST", PATH, b"x" * 3_000_000).status == 0
-    faults.memory(0)
-    wait_until(lambda: seen(alice.folder_sync()) == ALICE, "another process")
-    assert faults.failed == 1 and "exit signal Abort" in server.error_log.text(0)
+        assert [line for line in one.crashes(0) if "exit signal Killed" not in line] == []
 
 
 # ---- processes -----------------------------------------------------------------------------------
@@ -266,16 +252,17 @@ def test_clock_that_is_set_back_prolongs_nothing(fragile, faults, account, bench
 
 
 @pytest.mark.parametrize("minutes", [-50, 180])
-def test_clock_that_is_wrong(fragile, faults, phone, expect, minutes):
+def test_clock_that_is_wrong(fragile, faults, phone, bench, expect, minutes):
     """Phones are told to come again, by the number that names the clock, and are served when it is right
-    again. (New connections are mod_ssl's affair: to it a CRL may be one of tomorrow.)"""
+    again."""
     expect("EAS0605")
     expect.maybe("EAS0403")
-    server = fragile(processes=1, vhost="RequestReadTimeout header=0 body=0")
+    # A CRL of tomorrow would end new connections in the handshake.
+    server = fragile(processes=1, vhost="RequestReadTimeout header=0 body=0",
+                     crl=bench.clients.crl(this_update=-86400))
     assert seen(phone("alice").folder_sync()) == ALICE
-    with phone("alice").connect() as alice, phone("bob").connect() as bob:
-        faults.clock(minutes * 60)
-        assert [one.request("OPTIONS").status for one in (alice, bob)] == [503, 503]
+    faults.clock(minutes * 60)
+    assert [phone(name).folder_sync().status for name in ("alice", "bob")] == [503, 503]
     faults.clock(0)
     assert seen(phone("alice").folder_sync()) == ALICE
     assert phone("bob").folder_sync().user == "bob@CONTOSO.TEST"
@@ -286,10 +273,15 @@ def test_clock_that_is_wrong(fragile, faults, phone, expect, minutes):
 def test_clock_and_dates_of_a_certificate(fragile, faults, phone, expect, days, number):
     """A connection that is open: its certificate is judged by the time of the request."""
     expect(number)
-    fragile(processes=1)
-    with phone("alice").connect() as connection:
-        assert connection.request("OPTIONS").status == 200
-        faults.clock(days * 86400)
-        assert connection.request("OPTIONS").status == 403
-    faults.clock(0)
+    fragile(processes=1, vhost="RequestReadTimeout header=0 body=0")
+
+    def judged():
+        with phone("alice").connect() as connection:
+            assert connection.request("OPTIONS").status == 200
+            faults.clock(days * 86400)
+            answer = connection.request("OPTIONS")
+            faults.clock(0)
+        return answer.status
+    # httpd itself may end a connection that waits when the clock is stepped.
+    assert wait_until(judged, "an answer") == 403
     assert seen(phone("alice").folder_sync()) == ALICE

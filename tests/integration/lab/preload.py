@@ -13,7 +13,7 @@ from . import module
 from .process import run
 
 PLACES = 65536
-_NUMBERS = ("clock_seconds", "budget", "failed", "depth", "apr", "files", "trace")
+_NUMBERS = ("clock_seconds", "budget", "failed", "depth", "files", "trace")
 _SIZE = 8 * (len(_NUMBERS) + PLACES)
 
 
@@ -66,10 +66,9 @@ class Preload:
         """Each process has so many file descriptors; 0: as many as ever."""
         self._set("files", most)
 
-    def memory(self, budget, apr=False):
-        """So many allocations fail from now on, each in a place of the code that was spared yet.
-        apr: those of APR's pools, on which httpd ends the process; else all others."""
-        self._set("apr", int(apr))
+    def memory(self, budget):
+        """So many allocations fail from now on, each in a place of the code that was spared yet. Not
+        those of APR's pools, on which httpd ends the process."""
         self._set("budget", budget)
 
     @property

@@ -32,7 +32,6 @@ struct control {
     _Atomic int64_t budget;        /* allocations that may still fail */
     _Atomic int64_t failed;        /* that did */
     _Atomic int64_t depth;         /* callers that make a place */
-    _Atomic int64_t apr;           /* 1: those of APR fail and no others; 0: all others */
     _Atomic int64_t files;         /* file descriptors that there are; 0: as many as ever */
     _Atomic int64_t trace;         /* 1: each is shown in the error log */
     _Atomic uint64_t places[PLACES];
@@ -124,15 +123,13 @@ static int is_new(uint64_t place)
     return 0;
 }
 
-/* 1: APR's pools, 0: anything else, -1: the dynamic loader, which ends a process without memory */
-static int kind_of(void *caller)
+/* APR and the dynamic loader end a process that gets no memory: that is theirs. */
+static int ends_the_process(void *caller)
 {
     Dl_info info;
 
-    if (!dladdr(caller, &info) || !info.dli_fname) {
-        return 0;
-    }
-    return strstr(info.dli_fname, "/ld-linux") ? -1 : strstr(info.dli_fname, "libapr") != NULL;
+    return dladdr(caller, &info) && info.dli_fname &&
+           (strstr(info.dli_fname, "/ld-linux") || strstr(info.dli_fname, "libapr"));
 }
 
 static int is_of_module(void *caller)
@@ -162,11 +159,11 @@ static int decide(void **frames, int count)
         ours |= is_of_module(frames[i]);
     }
     for (i = 0; i < count && i < 3; i++) {
-        if (kind_of(frames[i]) < 0) {
+        if (ends_the_process(frames[i])) {
             return 0;
         }
     }
-    if (!ours || kind_of(frames[0]) != (int)atomic_load(&control->apr)) {
+    if (!ours) {
         return 0;
     }
     for (i = 0; i < count && !is_of_module(frames[i]); i++) {
@@ -184,17 +181,39 @@ static int decide(void **frames, int count)
     return 1;
 }
 
+static void *library_of(void *caller)
+{
+    Dl_info info;
+
+    return dladdr(caller, &info) ? info.dli_fbase : NULL;
+}
+
+/* How many of the frames are this library's, and those of a sanitizer's backtrace(). */
+static int own_frames(void **frames, int count)
+{
+    void *own = library_of((void *)(uintptr_t)&library_of);
+    int skip = 0;
+
+    for (int i = 0; i < count && i < 6; i++) {
+        if (library_of(frames[i]) == own) {
+            skip = i + 1;
+        }
+    }
+    return skip;
+}
+
 static int fails(void)
 {
     void *frames[FRAMES];
-    int count, failing;
+    int count, failing, skip;
 
     if (!control || busy || atomic_load(&control->budget) <= 0) {
         return 0;
     }
     busy = 1;
     count = backtrace(frames, FRAMES);
-    failing = count > 2 && decide(frames + 2, count - 2); /* without this and malloc() */
+    skip = own_frames(frames, count);
+    failing = decide(frames + skip, count - skip);
     busy = 0;
     if (failing) {
         if (control->trace) {
@@ -221,20 +240,6 @@ __attribute__((noinline)) void *realloc(void *old, size_t size)
 {
     find_next();
     return !next_realloc ? early_alloc(size) : fails() ? NULL : next_realloc(old, size);
-}
-
-/* By this APR's pools get their memory where it was built so, as Debian's is. */
-__attribute__((noinline)) void *mmap(void *at, size_t size, int protection, int flags, int fd,
-                                     off_t offset)
-{
-    static void *(*next)(void *, size_t, int, int, int, off_t);
-
-    if (!next) {
-        *(void **)&next = dlsym(RTLD_NEXT, "mmap");
-    }
-    return fd < 0 && control && atomic_load(&control->apr) && fails()
-               ? MAP_FAILED
-               : next(at, size, protection, flags, fd, offset);
 }
 
 /* The clock, and what is done when somebody looks at it, as each request does. */
