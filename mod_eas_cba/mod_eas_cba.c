@@ -17,6 +17,7 @@
 #include "cba_gateway.h"
 #include "cba_group.h"
 #include "cba_hold.h"
+#include "cba_peer.h"
 #include "cba_private.h"
 #include "cba_proxy.h"
 #include "cba_report.h"
@@ -30,6 +31,7 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     (void)ptemp;
     /* Without mod_proxy nothing is proxied; check_config says so where a Location is protected. */
     cba_mod_proxy_attach(pconf, cba_proxy_scheme_handler);
+    cba_peer_prepare(pconf);
     cba_store_pre_config(pconf);
     return OK;
 }
@@ -112,6 +114,7 @@ static void register_hooks(apr_pool_t *pool)
     /* Before mod_proxy's handler: the body is read before a back-end connection is taken. */
     ap_hook_handler(cba_proxy_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
 
+    cba_peer_register();
     /* mod_authz_core looks for it when it reads the first Require that names it. */
     cba_group_register(pool);
     cba_answer_register();

@@ -13,7 +13,7 @@ import guard
 TABLE = "mod_eas_cba/core/cba_reason.def"
 ROW = re.compile(r'^CBA_REASON\((\w+), (\d{4}), (\d+), (ERR|WARN|INFO),\s*'
                  r'"((?:[^"\\]|\\.)+)",\s*"((?:[^"\\]|\\.)+)"\)', re.M)
-STATUSES = {0, 400, 403, 408, 413, 501, 502, 503, 504}  # never 401, never 500
+STATUSES = {0, 400, 403, 408, 413, 421, 501, 502, 503, 504}  # never 401, never 500
 NUMBER = re.compile(r"\bEAS(\d{4})\b")
 
 table = guard.text(TABLE)

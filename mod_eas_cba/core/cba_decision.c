@@ -92,6 +92,10 @@ static enum cba_reason check_peer(const struct cba_peer *peer, struct cba_result
     if (!peer->tls) {
         return CBA_R_TLS_ABSENT;
     }
+    /* Whoever vouched for the certificate there may be nobody here (RFC 9110 7.4). */
+    if (peer->astray) {
+        return CBA_R_REQ_ASTRAY;
+    }
     if (peer->der.len == 0 && (equal(peer->verify, "NONE") || equal(peer->verify, ""))) {
         return CBA_R_TLS_NO_CERTIFICATE;
     }
@@ -101,8 +105,8 @@ static enum cba_reason check_peer(const struct cba_peer *peer, struct cba_result
                        peer->verify.len > 0 ? (const char *)peer->verify.ptr : "");
         return CBA_R_TLS_UNVERIFIED;
     }
-    if (peer->der.len ==
-        0) { /* mod_ssl says SUCCESS of what it holds, and had no memory to show it */
+    /* mod_ssl says SUCCESS of what it holds, and had no memory to show it. */
+    if (peer->der.len == 0) {
         cba_result_set(result, "for the certificate that mod_ssl verified");
         return CBA_R_LIFE_MEMORY;
     }

@@ -28,6 +28,7 @@ struct cba_rules {
 /* The TLS peer, as mod_ssl verified it. Spans are borrowed. */
 struct cba_peer {
     bool tls;               /* the connection is TLS */
+    bool astray;            /* ... set up for another virtual host than the request's */
     struct cba_span verify; /* SSL_CLIENT_VERIFY: "SUCCESS", "NONE", "GENEROUS" or "FAILED:..." */
     struct cba_span der; /* the client certificate; empty: none, or with SUCCESS no memory for it */
 };

@@ -122,6 +122,29 @@ static void check_revocation(const struct cba_case *c)
     }
 }
 
+/* What another process can read, or this one after a reload: mod_ssl makes everything else anew. */
+static void check_sessions(const struct cba_case *c)
+{
+    static const char *const gone[] = {"shmcb", "none", "nonenotnull"};
+    const struct cba_directive *key = cba_server_last(c->server, "SSLSessionTicketKeyFile");
+    const struct cba_scope *top = c->server->parent ? c->server->parent : c->server;
+    const struct cba_directive *cache = cba_scope_last(top, "SSLSessionCache");
+    const char *kind = cache ? cba_directive_word(c->pool, cache, 0) : "none";
+
+    if (key &&
+        !cba_directive_says(c->pool, cba_server_last(c->server, "SSLSessionTickets"), "off")) {
+        cba_findings_add_directive(c->findings, CBA_R_WARN_SESSIONS, key, 1, NULL);
+    }
+    for (size_t i = 0; i < sizeof gone / sizeof *gone; i++) {
+        size_t len = strlen(gone[i]);
+
+        if (!ap_cstr_casecmpn(kind, gone[i], len) && (!kind[len] || kind[len] == ':')) {
+            return;
+        }
+    }
+    cba_findings_add_directive(c->findings, CBA_R_WARN_SESSIONS, cache, 0, NULL);
+}
+
 /* Does FakeBasicAuth hold after these SSLOptions, if before is what held until then? Returns what
  * set it, or NULL. Words without a sign replace all that held. */
 static const struct cba_directive *after_options(const struct cba_case *c,
@@ -309,6 +332,7 @@ void cba_rule_front(const struct cba_case *c)
         check_engine(c);
         check_verify(c);
         check_revocation(c);
+        check_sessions(c);
         check_options(c);
         check_user(c);
     }

@@ -130,6 +130,9 @@ static int pass_or_refuse(request_rec *r)
     pass->per_dir_config = r->per_dir_config;
     pass->deadline = cba_deadline_in_ms(cba_srv_timeout_directory(cba_conf_srv(r->server)) * 1000);
     ap_set_module_config(r->request_config, &eas_cba_module, pass);
+    /* mod_cache's word for "keep nothing of it". With CacheQuickHandler Off it answers behind this
+     * gate, but the one with what it kept of the other. */
+    apr_table_setn(r->subprocess_env, "no-cache", "1");
     cba_gate_take_claims(r);
     reason = decide(r, pass);
     cba_report_request(r, pass);
@@ -195,7 +198,13 @@ int cba_gate_fixups(request_rec *r)
 
 int cba_gate_authn(request_rec *r)
 {
-    return cba_gate_protects(r) && cba_gate_admitted(r) ? OK : DECLINED;
+    const struct cba_pass *pass = cba_gate_protects(r) ? pass_of(r) : NULL;
+
+    if (!pass) {
+        return DECLINED;
+    }
+    /* Refused and asked again: Satisfy Any. A password or a login page would not help. */
+    return pass->decision.reason == CBA_R_OK ? OK : cba_reason_info(pass->decision.reason)->status;
 }
 
 /* The other modules' verdict, with our number on a refusal: they answer 401, and a phone asks its

@@ -48,7 +48,8 @@ int cba_gate_access(request_rec *r);
  */
 int cba_gate_access_ex(request_rec *r);
 int cba_gate_authz(request_rec *r);
-/* check_user_id: answers for an admitted request, so that Require finds a user. */
+/* check_user_id: answers for an admitted request, so that Require finds a user, and refuses what was
+ * refused. */
 int cba_gate_authn(request_rec *r);
 /* fixups: decides where httpd skipped the access phase (internal redirects, subrequests), and
  * upholds a refusal that was overruled there (Satisfy Any). */

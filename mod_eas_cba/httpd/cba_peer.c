@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cba_peer.h"
 
+#include <apr_hash.h>
+#include <apr_optional_hooks.h>
 #include <apr_strings.h>
 #include <http_ssl.h>
+#include <mod_ssl_openssl.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+
+/* server_rec -> SSL_CTX with which mod_ssl makes its handshakes. Filled in post_config by the only
+ * thread there is, read-only afterwards. */
+static apr_hash_t *contexts;
+
+static const char handshake_key[] = "eas_cba_handshake";
 
 static const char *lookup(request_rec *r, const char *name)
 {
@@ -19,6 +28,21 @@ static bool is_tls(request_rec *r)
     /* The streams of HTTP/2 are connections of their own; TLS is their master's. */
     return ap_ssl_conn_is_ssl(r->connection) ||
            (r->connection->master && ap_ssl_conn_is_ssl(r->connection->master));
+}
+
+/* Was the handshake made for the virtual host that serves the request? CAs, revocation lists and
+ * depth were those of the host that SNI named, or of the first one; the request's Host may name
+ * another. mod_ssl compares some of that between the two, which and whether depends on its version
+ * and on SSLVHostSNIPolicy. */
+static bool is_for_server(const request_rec *r)
+{
+    const conn_rec *c = r->connection->master ? r->connection->master : r->connection;
+    const server_rec *server = r->server;
+    const SSL_CTX *own = contexts ? apr_hash_get(contexts, &server, sizeof server) : NULL;
+    void *ssl = NULL;
+
+    apr_pool_userdata_get(&ssl, handshake_key, c->pool);
+    return own && ssl && SSL_get_SSL_CTX(ssl) == own;
 }
 
 static struct cba_span decode(apr_pool_t *pool, const char *pem)
@@ -84,9 +108,42 @@ void cba_peer_of(request_rec *r, struct cba_peer *peer)
     if (!peer->tls) {
         return;
     }
+    peer->astray = !is_for_server(r);
     peer->verify = cba_span_str(lookup(r, "SSL_CLIENT_VERIFY"));
     pem = lookup(r, "SSL_CLIENT_CERT");
     if (*pem) {
         peer->der = der_of(r, pem);
     }
+}
+
+static int server_begins(server_rec *s, apr_pool_t *pool, int is_proxy, SSL_CTX *context)
+{
+    const server_rec **key;
+
+    if (!is_proxy && contexts) {
+        key = apr_pmemdup(pool, &s, sizeof s);
+        apr_hash_set(contexts, key, sizeof *key, context);
+    }
+    return OK;
+}
+
+/* SNI has not been read yet: which context it leads to is asked for at each request. mod_ssl frees
+ * the SSL after the connection's last request. */
+static int handshake_begins(conn_rec *c, SSL *ssl, int is_proxy)
+{
+    if (!is_proxy) {
+        apr_pool_userdata_setn(ssl, handshake_key, NULL, c->pool);
+    }
+    return OK;
+}
+
+void cba_peer_prepare(apr_pool_t *pconf)
+{
+    contexts = apr_hash_make(pconf);
+}
+
+void cba_peer_register(void)
+{
+    APR_OPTIONAL_HOOK(ssl, init_server, server_begins, NULL, NULL, APR_HOOK_MIDDLE);
+    APR_OPTIONAL_HOOK(ssl, pre_handshake, handshake_begins, NULL, NULL, APR_HOOK_MIDDLE);
 }

@@ -12,4 +12,10 @@
  * verify still saying SUCCESS: that is never mistaken for "none". */
 void cba_peer_of(request_rec *r, struct cba_peer *peer);
 
+/* In pre_config: forgets what was known of the servers' TLS. */
+void cba_peer_prepare(apr_pool_t *pconf);
+
+/* Hooks of mod_ssl. */
+void cba_peer_register(void);
+
 #endif

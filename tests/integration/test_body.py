@@ -163,17 +163,18 @@ def test_continue_is_sent_once_the_account_is_admitted(site, phone, cas1):
 
 
 def test_back_end_is_asked_only_when_the_body_is_complete(site, phone, cas1):
+    before = connections_to(cas1)
     with phone("alice").connect() as connection:
         connection.send(head(PATH, "Content-Length: 200000") + content(199_999))
         wait_until(lambda: spooled(site), "the body on disk")
-        assert cas1.requests() == [] and connections_to(cas1) == 0
+        assert cas1.requests() == [] and connections_to(cas1) <= before
         connection.send(b"x")
         assert connection.answer().status == 200
     arrived(cas1, content(199_999) + b"x")
 
 
 def connections_to(backend):
-    """TCP connections that anybody has to a back end."""
+    """TCP connections that anybody has to a back end; some may wait for their account's next request."""
     address = "".join("%02X" % int(part) for part in reversed(backend.address.split(".")))
     with open("/proc/net/tcp", encoding="ascii") as file:
         return sum(words[2] == "%s:%04X" % (address, backend.port) and words[3] == "01"
@@ -183,18 +184,18 @@ def connections_to(backend):
 def test_slow_senders_hold_no_connection_to_the_back_end(site, phone, cas1):
     """Ten at once, up to the last byte but one."""
     body = content(100_000)
+    before = connections_to(cas1)
     connections = [phone("alice").connect() for _ in range(10)]
     for connection in connections:
         connection.send(head(PATH, "Content-Length: 100000") + body[:-1])
     wait_until(lambda: len(spooled(site)) == 10, "the bodies on disk")
-    assert cas1.requests() == [] and connections_to(cas1) == 0
+    assert cas1.requests() == [] and connections_to(cas1) <= before
     for connection in connections:
         connection.send(body[-1:])
     for connection in connections:
         assert connection.answer().status == 200
         connection.close()
     assert {one["sha256"] for one in cas1.requests()} == {hashlib.sha256(body).hexdigest()}
-    wait_until(lambda: connections_to(cas1) == 0, "the end of the connections")
 
 
 def test_http_1_0(site, phone, cas1):

@@ -374,6 +374,22 @@ def test_missing(site, left_out, number, names, todo):
     check(site, Said(number, "<VirtualHost *:443>", names, todo))
 
 
+def test_sessions_that_outlive_a_reload(site):
+    put(site, "ticket.key", 0o600, "x" * 48)
+    key = "SSLSessionTicketKeyFile {folder}/ticket.key"
+    said = Said("EAS0058", key, key + " in <VirtualHost", "SSLSessionCache shmcb")
+    site.vhost.append(key)
+    check(site, said)
+    site.vhost.append("SSLSessionTickets off")
+    assert site.configtest() == (0, "Syntax OK\n")
+    cache = "SSLSessionCache dbm:{folder}/sessions"
+    site.main = [site.load("socache_dbm").rstrip(), cache]
+    check(site, Said("EAS0058", cache, cache + " in the main server", "SSLSessionCache shmcb"))
+    for kind in ("none", "nonenotnull", "shmcb:{folder}/x(512000)"):
+        site.main = ["SSLSessionCache " + kind]
+        assert site.configtest() == (0, "Syntax OK\n")
+
+
 @pytest.mark.parametrize("number, name", [("EAS0019", "proxy_http"), ("EAS0043", "reqtimeout")])
 def test_module_not_loaded(site, number, name):
     site.without = (name,)
@@ -1093,8 +1109,8 @@ def test_name_outside_of_every_section(site):
 
 CAS1 = "https://cas1.contoso.test"
 NAME = "EASCertAuthSPN  HTTP/outlook.contoso.test"
-TWO = ["<Proxy balancer://x>", "BalancerMember %s timeout=3600" % CAS1,
-       "BalancerMember https://cas2.contoso.test:8443 timeout=3600", "</Proxy>"]
+MEMBERS = ["<Proxy balancer://x>", "BalancerMember %s timeout=3600" % CAS1,
+           "BalancerMember https://cas2.contoso.test:8443 timeout=3600", "</Proxy>"]
 
 
 def names(section, *lines):
@@ -1108,7 +1124,7 @@ def names(section, *lines):
     {"main": names("<Proxy proxy:%s>" % CAS1, NAME)},
     {"after": names("<Proxy https://CAS1.contoso.test:443/>", NAME)},
     {"after": names('<ProxyMatch "^https://cas[12]">', NAME)},
-    {"main": TWO + names("<Proxy balancer://X>", NAME) + names(
+    {"main": MEMBERS + names("<Proxy balancer://X>", NAME) + names(
         "<Proxy https://cas2.contoso.test:8443>", "EASCertAuthSPN cas2.contoso.test HTTP/x"),
      "inside": ["EASCertAuth On", "ProxyPass balancer://x",
                 "EASCertAuthSPN cas2.contoso.test:8443 HTTP/cas2.contoso.test"]},
@@ -1129,7 +1145,7 @@ HOST = "EASCertAuthSPN  cas2.contoso.test HTTP/cas2.contoso.test"
     ({"inside": [*INSIDE, HOST]},
      Said("EAS0055", HOST, HOST.replace("  ", " ") + " in " + SHOWN, "as ProxyPass or Balancer")),
     ({"inside": ["EASCertAuth On", "ProxyPass balancer://x", HOST.replace(".test H", ".test:443 H")],
-      "main": TWO},
+      "main": MEMBERS},
      Said("EAS0055", HOST.replace(".test H", ".test:443 H"), "EASCertAuthSPN cas2.contoso.test:443",
           "as ProxyPass or BalancerMember has it")),
     ({"main": names("<Proxy %s>" % CAS1, HOST)},

@@ -46,6 +46,12 @@ def beside_location(line):
     return change
 
 
+def ticket_key(site):
+    put(site, "ticket.key", 0o600, "x" * 48)
+    site.vhost.append("SSLSessionTicketKeyFile {folder}/ticket.key")
+    return site.vhost[-1]
+
+
 def redis(site):
     site.main = [site.load("socache_redis").strip()]
     site.vhost.append("EASCertAuthCache redis:cache")
@@ -151,6 +157,7 @@ MISTAKES = {
     "EASCertAuthSPN HOST SPN of a HOST that is no back end": beside(
         "inside", "EASCertAuthSPN cas9.contoso.test HTTP/cas9.contoso.test"),
     "EASCertAuthSPN in <Proxy> of what is no back end": proxy_of_nothing,
+    "SSLSessionTicketKeyFile": ticket_key,
     "ProxyPass https://HOST/...$1": worker("ProxyPass %s$1 timeout=3600" % EAS),
 }
 

@@ -313,7 +313,7 @@ def test_made_anew_under_a_weak_mapping(bench, site, phone, account, expect):
 @pytest.fixture
 def units(bench):
     """Two organisational units."""
-    made = ["OU=%s,%s" % (name, BASE) for name in ("Phones", "Left")]
+    made = ["OU=%s,%s" % (name, BASE) for name in ("Movers", "Moved")]
     for dn in made:
         bench.directory._database.add({"dn": dn, "objectClass": "organizationalUnit"})
     yield made

@@ -335,6 +335,8 @@ static void no_tls(void **state)
 {
     struct scene *scene = *state;
 
+    scene->peer.astray = true;
+    assert_access(scene, CBA_R_REQ_ASTRAY, 0);
     scene->peer.tls = false;
     assert_access(scene, CBA_R_TLS_ABSENT, 0);
 }

@@ -8,7 +8,7 @@
 /* What a phone may be answered: never 401, which would ask for a password, never 500. */
 static void answers(void **state)
 {
-    static const int statuses[] = {0, 400, 403, 408, 413, 501, 502, 503, 504};
+    static const int statuses[] = {0, 400, 403, 408, 413, 421, 501, 502, 503, 504};
 
     (void)state;
     for (int r = CBA_R_OK + 1; r < CBA_R_COUNT; r++) {
