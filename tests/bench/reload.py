@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reloads under load, graceful ones and hard ones: requests lost on kept connections and on new ones, stock
-httpd and ours side by side."""
+"""Graceful and hard restarts under load: requests lost, stock httpd and ours side by side."""
 import contestants as who
 import load
 from lab.httpd import Httpd
