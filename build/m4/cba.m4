@@ -100,6 +100,12 @@ AS_IF([test -z "$APXS"],
          [HTTPD_VERSION="not installed"])
      CBA_HEADER([httpd.h], [$HTTPD_CPPFLAGS], [apache2-dev])
      CBA_HEADER([mod_proxy.h], [$HTTPD_CPPFLAGS], [apache2-dev])
+     # The same is asked by cba_mod_proxy.h, where nobody has run configure.
+     CBA_HEADER([ap_mmn.h], [$HTTPD_CPPFLAGS], [apache2-dev],
+         [#include <ap_mmn.h>
+#if !AP_MODULE_MAGIC_AT_LEAST(20120211, 130)
+#error too old
+#endif], [httpd >= 2.4.59])
      CBA_HEADER([http_ssl.h], [$HTTPD_CPPFLAGS], [apache2-dev],
          [#include <httpd.h>], [http_ssl.h of httpd >= 2.4.49])
      # Only this header names the types of mod_ssl's hooks; Debian ships it apart from the rest.

@@ -3,13 +3,13 @@
 
 #include <openssl/asn1.h>
 #include <openssl/bio.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/objects.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
 #include "cba_name.h"
+#include "cba_shortage.h"
 #include "cba_time.h"
 
 /* Contents of the object identifiers that OpenSSL has no number for in every version. */
@@ -573,6 +573,7 @@ static enum cba_reason parse_der(struct parser *parser, struct cba_span der)
 enum cba_reason cba_cert_parse(struct cba_span der, struct cba_cert *out, struct cba_result *result)
 {
     struct parser parser = {out, result};
+    struct cba_shortage watch;
     enum cba_reason reason;
 
     *out = (struct cba_cert){0};
@@ -582,10 +583,12 @@ enum cba_reason cba_cert_parse(struct cba_span der, struct cba_cert *out, struct
     if (der.len > CBA_CERT_DER_MAX) {
         return refuse(&parser, CBA_R_CERT_LIMIT, "the certificate");
     }
-    /* Nobody else's errors are lost, none of ours are left to mod_ssl. */
-    ERR_set_mark();
+    watch = cba_shortage_begin();
     reason = parse_der(&parser, der);
-    ERR_pop_to_mark();
+    if (cba_shortage_end(watch)) {
+        cba_result_set(result, "for the certificate");
+        return CBA_R_LIFE_MEMORY; /* an extension may have been missed */
+    }
     return reason;
 }
 

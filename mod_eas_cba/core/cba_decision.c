@@ -96,8 +96,7 @@ static enum cba_reason check_peer(const struct cba_peer *peer, struct cba_result
     if (peer->astray) {
         return CBA_R_REQ_ASTRAY;
     }
-    if (peer->der.len == 0 && (equal(peer->verify, "SUCCESS") || equal(peer->verify, "NONE") ||
-                               equal(peer->verify, ""))) {
+    if (peer->der.len == 0 && (equal(peer->verify, "NONE") || equal(peer->verify, ""))) {
         return CBA_R_TLS_NO_CERTIFICATE;
     }
     if (!equal(peer->verify, "SUCCESS")) {
@@ -105,6 +104,11 @@ static enum cba_reason check_peer(const struct cba_peer *peer, struct cba_result
                        peer->verify.len < CBA_DETAIL_MAX ? (int)peer->verify.len : CBA_DETAIL_MAX,
                        peer->verify.len > 0 ? (const char *)peer->verify.ptr : "");
         return CBA_R_TLS_UNVERIFIED;
+    }
+    /* mod_ssl says SUCCESS of what it holds, and had no memory to show it. */
+    if (peer->der.len == 0) {
+        cba_result_set(result, "for the certificate that mod_ssl verified");
+        return CBA_R_LIFE_MEMORY;
     }
     return CBA_R_OK;
 }

@@ -30,7 +30,7 @@ struct cba_peer {
     bool tls;               /* the connection is TLS */
     bool astray;            /* ... set up for another virtual host than the request's */
     struct cba_span verify; /* SSL_CLIENT_VERIFY: "SUCCESS", "NONE", "GENEROUS" or "FAILED:..." */
-    struct cba_span der;    /* the client certificate; empty: none */
+    struct cba_span der; /* the client certificate; empty: none, or with SUCCESS no memory for it */
 };
 
 /* What the S4U2Self exchange yielded, for the decision: the evidence itself stays with the port. */

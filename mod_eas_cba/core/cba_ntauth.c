@@ -3,10 +3,11 @@
 
 #include <openssl/asn1.h>
 #include <openssl/crypto.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
+
+#include "cba_shortage.h"
 
 /* NULL: it is not one certificate in DER. OpenSSL reads BER too; what it read, written again, is
  * DER but for the part that is signed, which it keeps as it came. */
@@ -67,16 +68,18 @@ static bool read_authority(X509 *x509, struct cba_ntauth_ca *out)
 
 bool cba_ntauth_parse(struct cba_span der, struct cba_ntauth_ca *out)
 {
+    struct cba_shortage watch = cba_shortage_begin();
     X509 *x509;
     bool good;
 
     *out = (struct cba_ntauth_ca){0};
-    /* Nobody else's errors are lost, none of ours are left to mod_ssl. */
-    ERR_set_mark();
     x509 = read_certificate(der);
     good = x509 != NULL && read_authority(x509, out);
     X509_free(x509);
-    ERR_pop_to_mark();
+    if (cba_shortage_end(watch)) {
+        *out = (struct cba_ntauth_ca){.unread = true};
+        return false;
+    }
     if (!good) {
         *out = (struct cba_ntauth_ca){0};
         return false;
@@ -124,17 +127,20 @@ static bool find_issuer(X509 *leaf, const unsigned char *name,
 bool cba_ntauth_issued(struct cba_span leaf, const struct cba_ntauth_ca *authorities, size_t count,
                        int64_t now, int64_t *until)
 {
+    struct cba_shortage watch = cba_shortage_begin();
     unsigned char name[32];
     bool issued = false;
     X509 *x509;
 
     *until = INT64_MAX;
-    ERR_set_mark();
     x509 = read_certificate(leaf);
     if (x509 != NULL && digest_name(X509_get_issuer_name(x509), name)) {
         issued = find_issuer(x509, name, authorities, count, now, until);
     }
     X509_free(x509);
-    ERR_pop_to_mark();
+    if (cba_shortage_end(watch)) {
+        *until = INT64_MIN;
+        return false;
+    }
     return issued;
 }

@@ -4,12 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <apr_thread_mutex.h>
+#include <apr_time.h>
 #include <openssl/evp.h>
+
+#include "cba_deadline.h"
 
 struct entry {
     struct entry *next;          /* in its bucket */
     struct entry *newer, *older; /* in order of use */
     int64_t fresh, until;
+    int64_t made, made_ms; /* when, by both clocks */
     void *value;
     unsigned char key[CBA_CACHE_KEY];
 };
@@ -50,6 +54,13 @@ static struct entry **bucket_of(struct cba_cache *cache, const unsigned char *ke
 
     memcpy(&hash, key, sizeof hash);
     return &cache->buckets[hash & cache->mask];
+}
+
+/* The wall clock can be set back, and then it is long until `until`: nothing serves longer than it
+ * was to by the clock that nobody sets. */
+static bool serves_still(const struct entry *entry, int64_t now, int64_t until)
+{
+    return now < until && (cba_deadline_clock_ms() - entry->made_ms) / 1000 < until - entry->made;
 }
 
 static struct entry *find(struct cba_cache *cache, const unsigned char *key)
@@ -133,7 +144,7 @@ static bool get(struct cba_cache *cache, const unsigned char *key, int64_t now, 
 
     apr_thread_mutex_lock(cache->mutex);
     entry = find(cache, key);
-    serves = entry && now < (old ? entry->until : entry->fresh);
+    serves = entry && serves_still(entry, now, old ? entry->until : entry->fresh);
     if (serves) {
         take(entry->value, ctx);
         unlink_use(cache, entry);
@@ -195,6 +206,8 @@ static struct entry *new_entry(const unsigned char *key, int64_t fresh, int64_t 
         memcpy(entry->key, key, CBA_CACHE_KEY);
         entry->fresh = fresh;
         entry->until = until;
+        entry->made = apr_time_sec(apr_time_now());
+        entry->made_ms = cba_deadline_clock_ms();
         entry->value = value;
     }
     return entry;
@@ -221,7 +234,7 @@ bool cba_cache_first(struct cba_cache *cache, const unsigned char key[CBA_CACHE_
     }
     apr_thread_mutex_lock(cache->mutex);
     old = find(cache, key);
-    first = !old || now >= old->until;
+    first = !old || !serves_still(old, now, old->until);
     if (first) {
         put_in(cache, fresh, left);
     } else {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A process cache: values by SHA-256 key, each with a time until which it serves, at most a fixed
- * number of them; the one unused longest goes first. One lock, held only to look up or exchange a
+ * number of them; the one unused longest goes first. Times are those of the wall clock; when that is
+ * set back, a value serves no longer than it was to by the clock that nobody sets. One lock, held only to look up or exchange a
  * pointer. Any thread.
  */
 #ifndef CBA_CACHE_H

@@ -45,10 +45,11 @@ struct cba_srv_conf {
 #undef CBA_DIRECTIVE_SRV
 #undef CBA_MEMBER_SRV
     const apr_array_header_t *spn_sections; /* struct cba_spn_entry: EASCertAuthSPN in <Proxy> */
-    bool protects;               /* a protected Location stands in this server or applies to it */
-    struct cba_shared *shared;   /* set in post_config; NULL: there is none */
-    struct cba_gateway *gateway; /* set once per process in child_init, before any request; NULL: it
-                                    could not be set up */
+    bool protects;             /* a protected Location stands in this server or applies to it */
+    struct cba_shared *shared; /* set in post_config; NULL: there is none */
+    struct cba_gateway *_Atomic gateway; /* of this process; NULL: it could not be set up yet */
+    apr_pool_t *late;                    /* what it lives in, if that was after child_init */
+    int64_t again_ms;                    /* when it is tried again */
 };
 
 /* Getters: cba_dir_<field>(conf) and cba_srv_<field>(conf); a default where the administrator said

@@ -265,6 +265,9 @@ static enum cba_reason find_issuer(struct cba_facts *facts, const struct cba_nta
     }
     list = cba_ntauth_set_list(set, &count);
     *issued = cba_ntauth_issued(der, list, count, now, &until);
+    if (until == INT64_MIN) {
+        return CBA_R_LIFE_MEMORY;
+    }
     copy = malloc(sizeof *copy);
     if (copy) {
         *copy = *issued;

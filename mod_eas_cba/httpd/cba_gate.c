@@ -102,7 +102,6 @@ static struct cba_span field_of(const request_rec *r, const char *name)
 
 static enum cba_reason decide(request_rec *r, struct cba_pass *pass)
 {
-    struct cba_srv_conf *srv = cba_conf_srv(r->server);
     struct cba_rules rules = cba_conf_rules(cba_conf_dir(r));
     struct cba_request request = {
         .method = cba_span_str(r->method),
@@ -112,7 +111,7 @@ static enum cba_reason decide(request_rec *r, struct cba_pass *pass)
         .version = field_of(r, "MS-ASProtocolVersion"),
         .policy_key = field_of(r, "X-MS-PolicyKey"),
     };
-    struct inquiry inquiry = {srv->gateway, pass->deadline};
+    struct inquiry inquiry = {cba_gateway_of(r->server), pass->deadline};
     struct cba_ports ports = {
         .ctx = &inquiry, .parse = parse_certificate, .find = find_account, .ntauth = find_issuer};
     struct cba_peer peer;

@@ -2,6 +2,7 @@
 #include "cba_gateway.h"
 
 #include <stdlib.h>
+#include <apr_thread_mutex.h>
 #include <apr_time.h>
 
 #include "cba_cache.h"
@@ -16,6 +17,9 @@
 #define CONNECTIONS_MAX 16   /* connections of a process to the directory */
 #define WEAK_MAX        8192 /* accounts that a process remembers to have named */
 #define DAY             86400
+#define AGAIN_MS        10000 /* after which a gateway that could not be set up is tried again */
+
+static apr_thread_mutex_t *again_lock; /* of this process; not held across traffic */
 
 struct cba_gateway {
     struct cba_service *service;
@@ -144,20 +148,70 @@ enum cba_reason cba_gateway_create(apr_pool_t *pchild, const server_rec *server,
     return CBA_R_OK;
 }
 
-void cba_gateway_child_init(apr_pool_t *pchild, server_rec *s)
+/* In this pool, which the gateway may have used in vain. */
+static bool set_up(apr_pool_t *pool, server_rec *s, struct cba_srv_conf *conf)
 {
-    for (; s; s = s->next) {
-        struct cba_srv_conf *conf = cba_conf_srv(s);
-        struct cba_result result = {""};
-        enum cba_reason reason;
+    struct cba_gateway *gateway = NULL;
+    struct cba_result result = {""};
+    enum cba_reason reason = cba_gateway_create(pool, s, conf, &gateway, &result);
 
-        if (!conf->protects) {
-            continue;
-        }
-        reason = cba_gateway_create(pchild, s, conf, &conf->gateway, &result);
-        if (reason != CBA_R_OK) {
-            cba_report_server(s, reason, &result);
-            cba_report_server(s, CBA_R_LIFE_GATEWAY, NULL);
+    if (reason != CBA_R_OK) {
+        cba_report_server(s, reason, &result);
+        cba_report_server(s, CBA_R_LIFE_GATEWAY, NULL);
+        conf->again_ms = cba_deadline_clock_ms() + AGAIN_MS;
+        return false;
+    }
+    conf->gateway = gateway;
+    return true;
+}
+
+static apr_status_t end_late(void *servers)
+{
+    for (server_rec *s = servers; s; s = s->next) {
+        struct cba_srv_conf *conf = cba_conf_srv(s);
+
+        if (conf->late) {
+            conf->gateway = NULL;
+            apr_pool_destroy(conf->late);
+            conf->late = NULL;
         }
     }
+    return APR_SUCCESS;
+}
+
+void cba_gateway_child_init(apr_pool_t *pchild, server_rec *servers)
+{
+    for (server_rec *s = servers; s; s = s->next) {
+        struct cba_srv_conf *conf = cba_conf_srv(s);
+
+        if (conf->protects) {
+            (void)set_up(pchild, s, conf);
+        }
+    }
+    if (apr_thread_mutex_create(&again_lock, APR_THREAD_MUTEX_DEFAULT, pchild) != APR_SUCCESS) {
+        again_lock = NULL; /* what could not be set up stays so */
+    }
+    apr_pool_cleanup_register(pchild, servers, end_late, apr_pool_cleanup_null);
+}
+
+struct cba_gateway *cba_gateway_of(server_rec *s)
+{
+    struct cba_srv_conf *conf = cba_conf_srv(s);
+    apr_pool_t *pool;
+
+    if (conf->gateway || !again_lock) {
+        return conf->gateway;
+    }
+    apr_thread_mutex_lock(again_lock);
+    /* A pool of its own: that of the process is not for several threads. */
+    if (!conf->gateway && cba_deadline_clock_ms() >= conf->again_ms &&
+        apr_pool_create_unmanaged_ex(&pool, NULL, NULL) == APR_SUCCESS) {
+        if (set_up(pool, s, conf)) {
+            conf->late = pool;
+        } else {
+            apr_pool_destroy(pool);
+        }
+    }
+    apr_thread_mutex_unlock(again_lock);
+    return conf->gateway;
 }

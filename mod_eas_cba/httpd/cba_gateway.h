@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The gateway of one virtual host in one process: its service credential, its directory, and what
- * is remembered of both. Made in child_init, used by all threads, ends with the process's pool.
+ * is remembered of both. Made in child_init, or later if that failed; used by all threads, ends with the process's pool.
  */
 #ifndef CBA_GATEWAY_H
 #define CBA_GATEWAY_H
@@ -21,8 +21,12 @@ enum cba_reason cba_gateway_create(apr_pool_t *pchild, const server_rec *server,
                                    struct cba_result *result);
 
 /* child_init: a gateway for every virtual host. One that fails leaves its virtual host refusing
- * with LIFE_GATEWAY. */
+ * with LIFE_GATEWAY, until cba_gateway_of has better luck. */
 void cba_gateway_child_init(apr_pool_t *pchild, server_rec *s);
+
+/* The gateway of this server, for a request; tried again every ten seconds where child_init failed.
+ * NULL: there is none yet. Any thread. */
+struct cba_gateway *cba_gateway_of(server_rec *s);
 
 /* Ports of the decision; those that ask the directory are for one request's work with it under one
  * deadline. gateway may be NULL (LIFE_GATEWAY).

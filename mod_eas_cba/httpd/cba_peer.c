@@ -47,7 +47,8 @@ static bool is_for_server(const request_rec *r)
 
 static struct cba_span decode(apr_pool_t *pool, const char *pem)
 {
-    struct cba_span der = cba_span_of("?", 1); /* parsed as CERT_MALFORMED */
+    struct cba_span der = {NULL,
+                           0}; /* mod_ssl has just written this text: nothing but memory lacks */
     unsigned char *data = NULL;
     char *name = NULL, *header = NULL;
     long len = 0;
@@ -84,9 +85,14 @@ static struct cba_span der_of(request_rec *r, const char *pem)
     apr_pool_userdata_get(&data, key, c->pool);
     shown = data;
     if (!shown) {
+        struct cba_span der = decode(c->pool, pem);
+
+        if (der.len == 0) {
+            return der;
+        }
         shown = apr_palloc(c->pool, sizeof *shown);
         shown->pem = apr_pstrdup(c->pool, pem);
-        shown->der = decode(c->pool, pem);
+        shown->der = der;
         apr_pool_userdata_setn(shown, key, NULL, c->pool);
     }
     /* TLS 1.2 can renegotiate to another one. */

@@ -8,8 +8,8 @@
 #include "cba_module.h"
 #include "cba_decision.h"
 
-/* Fills *peer; its spans live in r->pool. A certificate that cannot be read is given as bytes that
- * no parser accepts, so that "damaged" is never mistaken for "none". */
+/* Fills *peer; its spans live in r->pool. A certificate that cannot be read is empty, with
+ * verify still saying SUCCESS: that is never mistaken for "none". */
 void cba_peer_of(request_rec *r, struct cba_peer *peer);
 
 /* In pre_config: forgets what was known of the servers' TLS. */

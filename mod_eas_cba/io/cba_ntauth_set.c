@@ -55,6 +55,9 @@ struct cba_ntauth_set *cba_ntauth_set_create(const struct cba_span *values, size
         set->values[i] = cba_span_of(bytes, values[i].len);
         if (cba_ntauth_parse(set->values[i], &set->ca[set->count])) {
             set->count++;
+        } else if (set->ca[set->count].unread) {
+            free(set);
+            return NULL;
         } else {
             set->useless++;
         }

@@ -14,6 +14,8 @@
 
 #include "cba_krb5.h"
 
+#define CLOCK_SKEW 300 /* seconds; what krb5 allows unless it is told otherwise */
+
 struct cba_ticket {
     atomic_uint references;
     /* Initiates with SPNEGO from the ccache, and with nothing else. GSSAPI locks it. */
@@ -21,7 +23,7 @@ struct cba_ticket {
     gss_name_t target;
     char *ccache; /* "MEMORY:..." */
     char *client;
-    int64_t expires;
+    int64_t begins, expires;
     atomic_bool proven; /* a context made from it spoke for the client */
 };
 
@@ -158,6 +160,8 @@ enum cba_reason cba_ticket_create(krb5_context context, const krb5_creds *creds,
     atomic_init(&ticket->references, 1);
     ticket->credential = GSS_C_NO_CREDENTIAL;
     ticket->target = GSS_C_NO_NAME;
+    ticket->begins = (int64_t)(uint32_t)(creds->times.starttime != 0 ? creds->times.starttime
+                                                                     : creds->times.authtime);
     ticket->expires =
         (int64_t)(uint32_t)creds->times.endtime; /* libkrb5 counts unsigned past 2038 */
     if (krb5_unparse_name(context, creds->client, &client) == 0) {
@@ -428,6 +432,10 @@ enum cba_reason cba_ticket_token(struct cba_ticket *ticket, struct cba_span bind
     OM_uint32 major, minor, ignored;
 
     *base64 = NULL;
+    if (time(NULL) < ticket->begins - CLOCK_SKEW) { /* GSSAPI's minor codes do not tell */
+        cba_result_set(result, "the ticket of %s is one of the future", ticket->client);
+        return CBA_R_KRB_SKEW;
+    }
     if (time(NULL) >= ticket->expires) {
         cba_result_set(result, "the ticket of %s has expired", ticket->client);
         return CBA_R_KRB_TOKEN;

@@ -44,7 +44,7 @@ enum cba_reason cba_ticket_import(struct cba_span bytes, const char *sam, const 
 /* A new SPNEGO token (RFC 4178) for the ticket's client, in one leg, base64 without line breaks:
  * what follows "Negotiate " (RFC 4559). bindings: application data of channel bindings (RFC 5929),
  * empty for none. The name that the token speaks for is compared with the ticket's client. CBA_R_OK
- * with *base64 allocated by malloc (wipe and free with cba_token_free), or KRB_TOKEN, LIFE_MEMORY.
+ * with *base64 allocated by malloc (wipe and free with cba_token_free), or KRB_TOKEN, KRB_SKEW, LIFE_MEMORY.
  */
 enum cba_reason cba_ticket_token(struct cba_ticket *ticket, struct cba_span bindings, char **base64,
                                  struct cba_result *result);

@@ -1,19 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Graceful reloads under load: requests lost on kept connections, stock httpd and ours side by side."""
+"""Graceful and hard restarts under load: requests lost, stock httpd and ours side by side."""
 import contestants as who
 import load
+from lab.httpd import Httpd
 from test_reload import Load, served
 
 
 def measure(bench, quick):
     reloads = 2 if quick else 20
+    for title, act in (("graceful", Httpd.reload), ("hard", Httpd.restart)):
+        print("\n%s:" % title)
+        measure_one(bench, reloads, act)
+
+
+def measure_one(bench, reloads, act):
     gateways = who.start(bench, who.STOCK, who.OURS)
     running = {name: Load(bench, gateway) for name, gateway in gateways.items()}
     try:
         for _ in range(reloads):
             for name, gateway in gateways.items():
                 served(running[name], 200, deadline=60)
-                gateway.reload()
+                act(gateway)
     finally:
         for one in running.values():
             one.end()

@@ -37,6 +37,22 @@ def seen(answer):
     return answer.status, answer.user
 
 
+def test_headers_of_an_older_httpd(tmp_path):
+    """The compiler says which httpd is needed."""
+    include = module.apxs("INCLUDEDIR")
+    with open(include + "/ap_mmn.h", encoding="utf-8") as file:
+        text = file.read()
+    older = re.sub(r"(?m)^(#define MODULE_MAGIC_NUMBER_MINOR) .*", r"\1 129", text)
+    assert older != text
+    (tmp_path / "ap_mmn.h").write_text(older)
+    top = os.path.join(module.TOP, "mod_eas_cba")
+    done = run("gcc", "-fsyntax-only", "-std=gnu11", "-I%s" % tmp_path, "-I" + include,
+               *["-I%s/%s" % (top, floor) for floor in ("core", "io", "httpd")],
+               *run("pkg-config", "--cflags", "apr-1", "apr-util-1").stdout.split(),
+               top + "/httpd/cba_mod_proxy.c", check=False)
+    assert done.returncode != 0 and "mod_eas_cba needs httpd 2.4.59 or later" in done.stderr
+
+
 @pytest.mark.eas(NOT_OURS)
 def test_no_back_end_connection_is_kept(gateway, keeper, phone, estranged):
     gateway(binary=estranged, target=keeper.url + " timeout=3600")

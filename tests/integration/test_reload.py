@@ -86,3 +86,21 @@ def test_reload_under_load(gateway, phone, mpm):
         load.end()
     assert (load.refused, load.wrong) == ([], [])
     assert load.lost <= 2 * PHONES * RELOADS    # a connection closes once for each generation
+
+
+@pytest.mark.parametrize("mpm", ["event", "worker", "prefork"])
+def test_restart_under_load(gateway, bench, mpm):
+    """A hard restart cuts what is in flight, once for each; no answer is another's, and who connects
+    meanwhile waits and is served."""
+    one = gateway(mpm=mpm, loglevel="warn")
+    load = Load(bench, one)
+    try:
+        for _ in range(RELOADS):
+            served(load, 20)
+            one.restart()
+        served(load, 20)
+    finally:
+        load.end()
+    assert load.wrong == []
+    assert not [problem for problem in load.refused if "refused" in problem.lower()]
+    assert len(load.refused) + load.lost <= 4 * PHONES * RELOADS, load.refused

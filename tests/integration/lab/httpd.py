@@ -191,6 +191,14 @@ class Httpd:
                    > generations, "graceful restart of " + self.folder)
         return self
 
+    def restart(self):
+        """Hard restart: requests in flight are cut."""
+        generations = self.error_log.text(0).count("resuming normal operations")
+        self._daemon.signal(signal.SIGHUP)
+        wait_until(lambda: self.error_log.text(0).count("resuming normal operations")
+                   > generations, "restart of " + self.folder)
+        return self
+
     def crashes(self, since=None):
         """Traces of crashes and sanitizers in the error log and on stderr."""
         output = ErrorLog(self.output)
