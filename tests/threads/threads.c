@@ -119,6 +119,14 @@ static void value_take(void *data, void *ctx)
 
 static struct cba_cache *cache;
 
+static int64_t began; /* wall clock */
+
+/* A time in a cache, which judges by the real clocks as well. */
+static int64_t at(int64_t seconds)
+{
+    return began + seconds;
+}
+
 static void cache_alone(apr_pool_t *pool)
 {
     unsigned char one[CBA_CACHE_KEY], other[CBA_CACHE_KEY];
@@ -128,30 +136,30 @@ static void cache_alone(apr_pool_t *pool)
     CHECK(cache);
     key_of(1, one);
     key_of(2, other);
-    cba_cache_keep(cache, one, 100, 200, value_make(1));
-    CHECK(cba_cache_get(cache, one, 99, value_take, &got));
+    cba_cache_keep(cache, one, at(100), at(200), value_make(1));
+    CHECK(cba_cache_get(cache, one, at(99), value_take, &got));
     value_drop(got);
-    CHECK(!cba_cache_get(cache, one, 100, value_take, &got));
-    CHECK(cba_cache_get_old(cache, one, 100, value_take, &got));
+    CHECK(!cba_cache_get(cache, one, at(100), value_take, &got));
+    CHECK(cba_cache_get_old(cache, one, at(100), value_take, &got));
     value_drop(got);
-    CHECK(!cba_cache_get_old(cache, one, 200, value_take, &got));
-    cba_cache_prolong(cache, one, 150);
-    CHECK(cba_cache_get(cache, one, 149, value_take, &got));
+    CHECK(!cba_cache_get_old(cache, one, at(200), value_take, &got));
+    cba_cache_prolong(cache, one, at(150));
+    CHECK(cba_cache_get(cache, one, at(149), value_take, &got));
     value_drop(got);
-    CHECK(!cba_cache_get(cache, one, 150, value_take, &got));
-    cba_cache_prolong(cache, one, 120); /* never shortens */
-    CHECK(cba_cache_get(cache, one, 149, value_take, &got));
+    CHECK(!cba_cache_get(cache, one, at(150), value_take, &got));
+    cba_cache_prolong(cache, one, at(120)); /* never shortens */
+    CHECK(cba_cache_get(cache, one, at(149), value_take, &got));
     value_drop(got);
-    cba_cache_prolong(cache, one, 900); /* not beyond the end */
-    CHECK(!cba_cache_get(cache, one, 200, value_take, &got));
-    CHECK(!cba_cache_get_old(cache, one, 200, value_take, &got));
-    cba_cache_prolong(cache, other, 900);
-    CHECK(!cba_cache_get_old(cache, other, 0, value_take, &got));
-    cba_cache_put(cache, other, 100, value_make(2));
-    CHECK(!cba_cache_get_old(cache, other, 100, value_take, &got));
+    cba_cache_prolong(cache, one, at(900)); /* not beyond the end */
+    CHECK(!cba_cache_get(cache, one, at(200), value_take, &got));
+    CHECK(!cba_cache_get_old(cache, one, at(200), value_take, &got));
+    cba_cache_prolong(cache, other, at(900));
+    CHECK(!cba_cache_get_old(cache, other, at(0), value_take, &got));
+    cba_cache_put(cache, other, at(100), value_make(2));
+    CHECK(!cba_cache_get_old(cache, other, at(100), value_take, &got));
     cba_cache_forget(cache, one);
     cba_cache_forget(cache, one);
-    CHECK(!cba_cache_get_old(cache, one, 0, value_take, &got));
+    CHECK(!cba_cache_get_old(cache, one, at(0), value_take, &got));
     CHECK(atomic_load(&alive) == 1);
 }
 
@@ -167,22 +175,23 @@ static void *cache_hammer(void *arg)
         key_of(number, key);
         switch (chance(&seed, 8)) {
         case 0:
-            cba_cache_put(cache, key, chance(&seed, 100), value_make(number));
+            cba_cache_put(cache, key, at(chance(&seed, 100)), value_make(number));
             break;
         case 1:
-            cba_cache_keep(cache, key, chance(&seed, 50), chance(&seed, 100), value_make(number));
+            cba_cache_keep(cache, key, at(chance(&seed, 50)), at(chance(&seed, 100)),
+                           value_make(number));
             break;
         case 2:
-            cba_cache_prolong(cache, key, chance(&seed, 100));
+            cba_cache_prolong(cache, key, at(chance(&seed, 100)));
             break;
         case 3:
             cba_cache_forget(cache, key);
             break;
         case 4:
-            cba_cache_get_old(cache, key, chance(&seed, 100), value_take, &got);
+            cba_cache_get_old(cache, key, at(chance(&seed, 100)), value_take, &got);
             break;
         default:
-            cba_cache_get(cache, key, chance(&seed, 100), value_take, &got);
+            cba_cache_get(cache, key, at(chance(&seed, 100)), value_take, &got);
             break;
         }
         if (got) {
@@ -496,6 +505,7 @@ int main(int argc, char **argv)
     } tests[] = {{"cache", test_cache}, {"flight", test_flight}, {"breaker", test_breaker}};
 
     apr_initialize();
+    began = apr_time_sec(apr_time_now());
     for (size_t i = 0; i < COUNT(tests); i++) {
         if (argc == 2 && strcmp(argv[1], tests[i].name) == 0) {
             tests[i].run();
