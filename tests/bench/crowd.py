@@ -23,10 +23,11 @@ class Crowd:
         self.phones = list(workers.map(
             lambda account: bench.certificate(account, subject=account.name), self.accounts))
 
-    def visit(self, gateway, requests=1):
-        """Every phone connects once and sends so many requests.  Returns seconds and problems."""
+    def visit(self, gateway, requests=1, part=slice(None)):
+        """Every phone, or those of a part, connects once and sends so many requests.  Returns seconds
+        and problems."""
         waiting, problems = queue.Queue(), []
-        for pair in zip(self.accounts, self.phones):
+        for pair in list(zip(self.accounts, self.phones))[part]:
             waiting.put(pair)
         body = wbxml.folder_sync()
 

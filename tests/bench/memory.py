@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bytes of the shared cache for each account: in Redis, and how many a shmcb of 1M holds."""
+"""Bytes for each account: of its records in Redis and in shared memory, and of the process."""
 import os
 
 import contestants as who
@@ -7,6 +7,7 @@ import load
 from crowd import Crowd
 from lab.cache import Redis
 from lab.process import wait_until
+from storm import private_memory
 from test_shared import children, gone
 
 def in_redis(bench, crowd, redis):
@@ -14,7 +15,12 @@ def in_redis(bench, crowd, redis):
     gateways = who.start(bench, who.OURS, processes=1, modules=["socache_redis"],
                          vhost="EASCertAuthCache " + redis.value, location="EASCertAuthNTAuth Off")
     gateway = gateways[who.OURS]
-    assert not crowd.visit(gateway)[1]
+    half, private = len(crowd.accounts) // 2, []
+    for part in (slice(half), slice(half, None)):
+        assert not crowd.visit(gateway, part=part)[1]
+        private.append(private_memory(gateway))
+    print("  a process: %.1f KiB more for each account of the second half of %d" % (
+        (private[1] - private[0]) / (len(crowd.accounts) - half) / 1024, len(crowd.accounts)))
     every = sorted(redis.ask("KEYS", "*"), key=lambda key: redis.ask("STRLEN", key))
     assert len(every) == 2 * len(crowd.accounts)
     assert bench.phone("many", gateway=gateway).options().status == 200

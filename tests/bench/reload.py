@@ -15,7 +15,7 @@ def measure(bench, quick):
 
 def measure_one(bench, reloads, act):
     gateways = who.start(bench, who.STOCK, who.OURS)
-    running = {name: Load(bench, gateway) for name, gateway in gateways.items()}
+    running = {name: Load(bench.phone, gateway) for name, gateway in gateways.items()}
     try:
         for _ in range(reloads):
             for name, gateway in gateways.items():

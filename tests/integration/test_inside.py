@@ -188,7 +188,7 @@ def test_killed(doomed, phone, bench, step):
 def test_killed_again_and_again(doomed, bench):
     """Under load, wherever each of them is just then: no lock is left behind, no answer is another's."""
     server = doomed(processes=2)
-    load = Load(bench, server)
+    load = Load(bench.phone, server)
     try:
         for _ in range(8):
             served(load, 10)

@@ -89,11 +89,11 @@ def test_reload_under_load(gateway, phone, mpm):
 
 
 @pytest.mark.parametrize("mpm", ["event", "worker", "prefork"])
-def test_restart_under_load(gateway, bench, mpm):
+def test_restart_under_load(gateway, phone, mpm):
     """A hard restart cuts what is in flight, once for each; no answer is another's, and who connects
     meanwhile waits and is served."""
     one = gateway(mpm=mpm, loglevel="warn")
-    load = Load(bench, one)
+    load = Load(phone, one)
     try:
         for _ in range(RELOADS):
             served(load, 20)
