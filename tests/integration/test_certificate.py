@@ -256,7 +256,8 @@ def pretend(pretender, phone, refused):
         if number is None:
             assert answer.user == "alice@CONTOSO.TEST"
         else:
-            refused(answer, number, 403, pretender)
+            # A certificate that was verified and cannot be shown: mod_ssl had no memory for it.
+            refused(answer, number, 503 if number == "EAS0063" else 403, pretender)
     return ask
 
 
@@ -271,9 +272,9 @@ def test_certificate_that_mod_ssl_did_not_verify(pretend, verify):
     pretend("EAS0103", verify)
 
 
-@pytest.mark.parametrize("verify,number", [("SUCCESS", "EAS0102"), ("NONE", "EAS0102"),
-                                           ("-", "EAS0102"), ("GENEROUS", "EAS0103"),
-                                           ("FAILED:x", "EAS0103")])
+@pytest.mark.parametrize("verify,number", [("NONE", "EAS0102"), ("-", "EAS0102"),
+                                           ("GENEROUS", "EAS0103"), ("FAILED:x", "EAS0103"),
+                                           ("SUCCESS", "EAS0063")])
 def test_no_certificate_whatever_mod_ssl_says(pretend, verify, number):
     pretend(number, verify, "-")
 

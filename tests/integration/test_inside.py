@@ -62,7 +62,7 @@ def fragile(gateway, faults):
 # ---- memory --------------------------------------------------------------------------------------
 
 #: What may be said of a request for which memory ran out: never a refusal (403).
-SHORT = {"EAS0063",                                             # the module's own
+SHORT = {"EAS0062", "EAS0063",                                  # the module's own
          "EAS0401", "EAS0402", "EAS0403", "EAS0404", "EAS0405", "EAS0407", "EAS0409",   # libldap's
          "EAS0601", "EAS0603", "EAS0604", "EAS0610", "EAS0616", "EAS0617",              # krb5's
          "EAS0705", "EAS0706",                                  # mod_proxy's

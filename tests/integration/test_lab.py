@@ -402,8 +402,8 @@ def test_standin_by_hand(bench, tmp_path):
         assert script.stdout.readline() == b"https://cas5.contoso.test:8443 on 10.77.0.15:8443\n"
         assert listens("10.77.0.15", 8443)
     finally:
-        script.send_signal(signal.SIGINT)
-        assert script.wait(10) == 0
+        script.send_signal(signal.SIGTERM)
+        assert script.wait(40) == 0
     assert not listens("10.77.0.15", 8443)
 
 
