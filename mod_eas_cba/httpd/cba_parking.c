@@ -5,7 +5,8 @@
 
 #include "cba_deadline.h"
 
-#define PLACES    256   /* of a process; a phone needs one */
+#define PLACES    256   /* of a process */
+#define OF_ONE    2     /* of one berth: a phone needs one, and another beside a held Ping */
 #define PARKED_MS 10000 /* shorter than a server keeps an idle connection (IIS: 120 s) */
 
 struct place {
@@ -55,34 +56,52 @@ static bool is_at(const struct place *place, const struct cba_berth *berth)
            !strcmp(place->berth.spn, berth->spn);
 }
 
+/* Where the next one goes: the longest wait of its own berth where that has its share, else a free
+ * place, else the longest wait of all. The mutex is held. */
+static struct place *place_for(const struct cba_berth *berth)
+{
+    struct place *best = &parking->places[0], *own = NULL;
+    size_t count = 0;
+
+    for (size_t i = 0; i < PLACES; i++) {
+        struct place *place = &parking->places[i];
+
+        if (is_at(place, berth)) {
+            count++;
+            if (!own || place->until_ms < own->until_ms) {
+                own = place;
+            }
+        }
+        if (best->connection && (!place->connection || place->until_ms < best->until_ms)) {
+            best = place;
+        }
+    }
+    return count < OF_ONE ? best : own;
+}
+
 bool cba_parking_put(const struct cba_berth *berth, void *connection)
 {
     int64_t now = cba_deadline_clock_ms();
     void *ended[PLACES + 1];
     size_t count = 0;
-    struct place *best;
+    struct place *place;
 
     if (!parking) {
         return false;
     }
-    best = &parking->places[0];
     apr_thread_mutex_lock(parking->mutex);
     for (size_t i = 0; i < PLACES; i++) {
-        struct place *place = &parking->places[i];
-
+        place = &parking->places[i];
         if (place->connection && place->until_ms <= now) {
             ended[count++] = place->connection;
             place->connection = NULL;
         }
-        /* A free place, or the one that has waited longest. */
-        if (best->connection && (!place->connection || place->until_ms < best->until_ms)) {
-            best = place;
-        }
     }
-    if (best->connection) {
-        ended[count++] = best->connection;
+    place = place_for(berth);
+    if (place->connection) {
+        ended[count++] = place->connection;
     }
-    *best = (struct place){*berth, connection, now + PARKED_MS};
+    *place = (struct place){*berth, connection, now + PARKED_MS};
     apr_thread_mutex_unlock(parking->mutex);
     while (count > 0) {
         parking->end(ended[--count]);
