@@ -10,8 +10,6 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
-#include "cba_shortage.h"
-
 /* server_rec -> SSL_CTX with which mod_ssl makes its handshakes. Filled in post_config by the only
  * thread there is, read-only afterwards. */
 static apr_hash_t *contexts;
@@ -47,27 +45,23 @@ static bool is_for_server(const request_rec *r)
     return own && ssl && SSL_get_SSL_CTX(ssl) == own;
 }
 
-/* Empty: there was no memory for it. Text that is no certificate gives bytes that no parser takes. */
+/* Empty: there was no memory for it. mod_ssl has just written this text, so nothing else lacks. */
 static struct cba_span decode(apr_pool_t *pool, const char *pem)
 {
-    struct cba_shortage watch = cba_shortage_begin();
     struct cba_span der = {NULL, 0};
     unsigned char *data = NULL;
     char *name = NULL, *header = NULL;
     long len = 0;
     BIO *bio = BIO_new_mem_buf(pem, -1);
-    bool opened = bio != NULL;
 
-    if (opened && PEM_read_bio(bio, &name, &header, &data, &len) && len > 0) {
+    if (bio && PEM_read_bio(bio, &name, &header, &data, &len) && len > 0) {
         der = cba_span_of(apr_pmemdup(pool, data, (apr_size_t)len), (size_t)len);
     }
     OPENSSL_free(name);
     OPENSSL_free(header);
     OPENSSL_free(data);
     BIO_free(bio);
-    if (!cba_shortage_end(watch) && opened && der.len == 0) {
-        der = cba_span_of("?", 1); /* CERT_MALFORMED */
-    }
+    ERR_clear_error();
     return der;
 }
 
