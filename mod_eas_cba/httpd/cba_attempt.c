@@ -10,12 +10,16 @@
 #include "cba_answer.h"
 #include "cba_back_cert.h"
 #include "cba_binding.h"
+#include "cba_parking.h"
 #include "cba_private.h"
 #include "cba_spool.h"
+
+#define HANDSHAKE_S 30 /* where the worker has no connectiontimeout= */
 
 /* An attempt while mod_proxy_http runs. */
 struct run {
     request_rec *r;
+    const proxy_worker *worker; /* the original */
     const char *host;
     struct cba_ticket *ticket;
     bool bind;
@@ -132,6 +136,33 @@ static apr_bucket *make_authorization(const struct backend *backend, apr_bucket_
     return line ? apr_bucket_heap_create(line, size - 1, wipe, alloc) : NULL;
 }
 
+/* mod_ssl shakes hands before it looks at what it shall write. The worker's timeout= is made for a
+ * held Ping; a back end that takes up no connection is to be known earlier, while the next one can
+ * still be asked. */
+static apr_status_t shake_hands(ap_filter_t *f)
+{
+    apr_bucket_brigade *nothing = apr_brigade_create(running->r->pool, f->c->bucket_alloc);
+    apr_socket_t *socket = ap_get_conn_socket(f->c);
+    const proxy_worker_shared *shared = running->worker->s;
+    apr_interval_time_t limit =
+        shared->conn_timeout_set ? shared->conn_timeout : apr_time_from_sec(HANDSHAKE_S);
+    apr_interval_time_t timeout = -1;
+    struct cba_parking_wait wait;
+    apr_status_t rv;
+
+    apr_socket_timeout_get(socket, &timeout);
+    if (timeout < 0 || timeout > limit) {
+        apr_socket_timeout_set(socket, limit);
+    }
+    APR_BRIGADE_INSERT_TAIL(nothing, apr_bucket_flush_create(f->c->bucket_alloc));
+    cba_parking_wait_begin(&wait, running->worker);
+    rv = ap_pass_brigade(f->next, nothing);
+    cba_parking_wait_end(&wait);
+    apr_brigade_destroy(nothing);
+    apr_socket_timeout_set(socket, timeout);
+    return rv;
+}
+
 /* The head of a request is about to leave: first the handshake, if there was none, then the token
  * for the certificate that the back end showed in it, behind the request line. */
 static apr_status_t write_head(ap_filter_t *f, apr_bucket_brigade *bb)
@@ -141,10 +172,8 @@ static apr_status_t write_head(ap_filter_t *f, apr_bucket_brigade *bb)
     apr_bucket *authorization = NULL;
     apr_status_t rv = APR_SUCCESS;
 
-    if (!backend) { /* mod_ssl shakes hands before it looks at what it shall write */
-        APR_BRIGADE_INSERT_TAIL(line, apr_bucket_flush_create(f->c->bucket_alloc));
-        rv = ap_pass_brigade(f->next, line);
-        apr_brigade_cleanup(line);
+    if (!backend) {
+        rv = shake_hands(f);
         backend = ap_get_module_config(f->c->conn_config, &eas_cba_module);
     }
     if (rv == APR_SUCCESS) { /* without a verified back end there is no token */
@@ -271,6 +300,7 @@ void cba_attempt_make(request_rec *r, struct cba_pass *pass, const struct cba_ta
     proxy_worker *worker = target->worker;
     struct run *around = running; /* of the request whose subrequest this one is */
     struct run run = {.r = r,
+                      .worker = worker,
                       .host = target->host,
                       .ticket = ticket,
                       .bind = bind,
