@@ -11,7 +11,7 @@
 #include <http_protocol.h>
 #include <util_filter.h>
 
-#define STEP 65536 /* bytes asked for at a time */
+#define STEP 65536 /* bytes asked for at a time, and written to and read from disk at a time */
 #define PROCESSES_MAX                                                                              \
     1024 /* rows: processes of all generations that hold bodies on disk at a time */
 
@@ -30,6 +30,8 @@ struct cba_spool {
     apr_bucket_brigade *memory;  /* the body's beginning, never handed out itself */
     apr_bucket_brigade *pending; /* what the reader has not had yet */
     apr_file_t *file;            /* the rest, unlinked; NULL: none */
+    char *gathered;              /* STEP bytes on their way to the file, while the body is read */
+    apr_size_t gathered_len;
     int64_t in_memory, on_disk;
 };
 
@@ -79,7 +81,7 @@ static int64_t sum_of_rows(void)
     for (i = 0; i < PROCESSES_MAX; i++) {
         int64_t pid = atomic_load(&rows[i].pid);
 
-        if (pid && atomic_load(&rows[i].bytes) && !is_gone(pid)) {
+        if (pid && atomic_load(&rows[i].bytes) && (&rows[i] == my_row || !is_gone(pid))) {
             sum += atomic_load(&rows[i].bytes);
         }
     }
@@ -132,34 +134,58 @@ static enum cba_reason open_file(struct cba_spool *spool, const char *dir,
     return CBA_R_OK;
 }
 
-static enum cba_reason to_disk(struct cba_spool *spool, const char *data, apr_size_t len,
-                               const char *dir, int64_t total, struct cba_result *result)
+/* What was gathered goes to the file. */
+static enum cba_reason write_out(struct cba_spool *spool, const struct cba_spool_rule *rule,
+                                 struct cba_result *result)
 {
+    apr_size_t len = spool->gathered_len;
     apr_status_t rv;
     char text[128];
 
-    if (!spool->file) {
-        enum cba_reason reason = open_file(spool, dir, result);
-
-        if (reason != CBA_R_OK) {
-            return reason;
-        }
+    if (!len) {
+        return CBA_R_OK;
     }
-    if (!reserve(spool, (int64_t)len, total)) {
+    spool->gathered_len = 0;
+    if (!reserve(spool, (int64_t)len, rule->total)) {
         return CBA_R_REQ_SPOOL_TOTAL;
     }
-    rv = apr_file_write_full(spool->file, data, len, NULL);
+    rv = apr_file_write_full(spool->file, spool->gathered, len, NULL);
     if (rv != APR_SUCCESS) {
-        cba_result_set(result, "%s: %s", dir, apr_strerror(rv, text, sizeof text));
+        cba_result_set(result, "%s: %s", rule->dir, apr_strerror(rv, text, sizeof text));
         return CBA_R_REQ_SPOOL_IO;
     }
     return CBA_R_OK;
 }
 
+/* mod_ssl reads 8 KB at a time: written as they come, the calls would cost more than the data. */
+static enum cba_reason to_disk(struct cba_spool *spool, const char *data, apr_size_t len,
+                               const struct cba_spool_rule *rule, struct cba_result *result)
+{
+    enum cba_reason reason = CBA_R_OK;
+
+    if (!spool->file) {
+        reason = open_file(spool, rule->dir, result);
+        spool->gathered = apr_bucket_alloc(STEP, spool->memory->bucket_alloc);
+    }
+    while (len > 0 && reason == CBA_R_OK) {
+        apr_size_t room = STEP - spool->gathered_len, part = len < room ? len : room;
+
+        memcpy(spool->gathered + spool->gathered_len, data, part);
+        spool->gathered_len += part;
+        data += part;
+        len -= part;
+        if (spool->gathered_len == STEP) {
+            reason = write_out(spool, rule, result);
+        }
+    }
+    return reason;
+}
+
 static enum cba_reason keep(struct cba_spool *spool, const char *data, apr_size_t len,
                             const struct cba_spool_rule *rule, struct cba_result *result)
 {
-    if ((int64_t)len > rule->limit - spool->in_memory - spool->on_disk) {
+    if ((int64_t)len >
+        rule->limit - spool->in_memory - spool->on_disk - (int64_t)spool->gathered_len) {
         return CBA_R_REQ_GREW;
     }
     if (!cba_hold_add(rule->hold, (int64_t)len)) {
@@ -171,7 +197,7 @@ static enum cba_reason keep(struct cba_spool *spool, const char *data, apr_size_
         spool->in_memory += (int64_t)len;
         return CBA_R_OK;
     }
-    return to_disk(spool, data, len, rule->dir, rule->total, result);
+    return to_disk(spool, data, len, rule, result);
 }
 
 static enum cba_reason broken(apr_status_t rv, struct cba_result *result)
@@ -234,6 +260,13 @@ static enum cba_reason read_all(struct cba_spool *spool, const struct cba_spool_
             reason = keep_brigade(spool, bb, rule, &end, result);
         }
         apr_brigade_cleanup(bb);
+    }
+    if (reason == CBA_R_OK) {
+        reason = write_out(spool, rule, result);
+    }
+    if (spool->gathered) {
+        apr_bucket_free(spool->gathered);
+        spool->gathered = NULL;
     }
     return reason;
 }
@@ -319,7 +352,12 @@ void cba_spool_rewind(struct cba_spool *spool)
         }
     }
     if (spool->on_disk) { /* a new bucket each time: reading one uses it up */
-        apr_brigade_insert_file(spool->pending, spool->file, 0, spool->on_disk, spool->r->pool);
+        apr_bucket *file =
+            apr_brigade_insert_file(spool->pending, spool->file, 0, spool->on_disk, spool->r->pool);
+
+        /* A file that is mapped ends the process where its disk fails. */
+        apr_bucket_file_enable_mmap(file, 0);
+        apr_bucket_file_set_buf_size(file, STEP);
     }
     APR_BRIGADE_INSERT_TAIL(spool->pending, apr_bucket_eos_create(spool->pending->bucket_alloc));
 }
@@ -349,6 +387,16 @@ static apr_status_t give_body(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_m
     if (mode == AP_MODE_EXHAUSTIVE) {
         APR_BRIGADE_CONCAT(bb, spool->pending);
         return APR_SUCCESS;
+    }
+    /* A file is read in large steps, not in what mod_proxy asks for (8 KB, in two calls each). */
+    if (APR_BUCKET_IS_FILE(APR_BRIGADE_FIRST(spool->pending))) {
+        const char *data;
+        apr_size_t len;
+
+        rv = apr_bucket_read(APR_BRIGADE_FIRST(spool->pending), &data, &len, APR_BLOCK_READ);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
     }
     rv = apr_brigade_partition(spool->pending, readbytes, &end);
     if (rv != APR_SUCCESS && rv != APR_INCOMPLETE) {
