@@ -14,7 +14,9 @@
 #include "cba_private.h"
 #include "cba_spool.h"
 
-#define HANDSHAKE_S 30 /* where the worker has no connectiontimeout= */
+#define HANDSHAKE_S 30   /* where the worker has no connectiontimeout= */
+#define HEAD_MAX    8192 /* of an answer that came before the request had left */
+#define READS_MAX   16
 
 /* An attempt while mod_proxy_http runs. */
 struct run {
@@ -29,6 +31,7 @@ struct run {
     bool began;                /* the head of the request was handed on, with a token */
     bool bound;                /* ... and the token with a channel binding */
     bool broken;               /* what was handed on could not be written */
+    bool challenged;           /* ... and the back end had said 401 before it broke off */
     enum cba_reason reason;    /* CBA_R_OK, or why there is no token */
     struct cba_result *result;
 };
@@ -192,6 +195,39 @@ static apr_status_t write_head(ap_filter_t *f, apr_bucket_brigade *bb)
     return rv;
 }
 
+/* A back end may answer before it has the whole body and then close the connection, with what was
+ * on its way unread: the kernel tells the writer so, and keeps what had come for who reads. mod_proxy
+ * does not read then. Nothing is waited for here: what has not come is lost. */
+static bool is_challenged(ap_filter_t *f)
+{
+    apr_bucket_brigade *said = apr_brigade_create(running->r->pool, f->c->bucket_alloc);
+    unsigned aborted = f->c->aborted;
+    apr_status_t rv = APR_SUCCESS;
+    char head[HEAD_MAX + 1] = "";
+    apr_size_t have = 0;
+    int i;
+
+    f->c->aborted = 0; /* mod_ssl would not read */
+    /* TLS 1.3's session tickets may stand before the answer, and are "nothing yet" each. */
+    for (i = 0; i < READS_MAX && have < HEAD_MAX && !strstr(head, "\r\n\r\n") &&
+                (rv == APR_SUCCESS || APR_STATUS_IS_EAGAIN(rv));
+         i++) {
+        apr_size_t len = HEAD_MAX - have;
+
+        rv = ap_get_brigade(f->c->input_filters, said, AP_MODE_READBYTES, APR_NONBLOCK_READ,
+                            (apr_off_t)len);
+        if (rv == APR_SUCCESS) {
+            rv = apr_brigade_flatten(said, head + have, &len);
+            have += rv == APR_SUCCESS ? len : 0;
+            head[have] = 0;
+        }
+        apr_brigade_cleanup(said);
+    }
+    apr_brigade_destroy(said);
+    f->c->aborted = aborted;
+    return cba_answer_is_challenge(head);
+}
+
 /* Above mod_ssl's filters, on connections to back ends. */
 static apr_status_t write_request(ap_filter_t *f, apr_bucket_brigade *bb)
 {
@@ -206,7 +242,10 @@ static apr_status_t write_request(ap_filter_t *f, apr_bucket_brigade *bb)
     }
     if (rv == APR_SUCCESS) {
         rv = ap_pass_brigade(f->next, bb);
-        running->broken = rv != APR_SUCCESS;
+        if (rv != APR_SUCCESS) {
+            running->broken = true;
+            running->challenged = is_challenged(f);
+        }
     }
     return rv;
 }
@@ -283,7 +322,7 @@ static void judge(request_rec *r, const struct run *run, const struct cba_pass *
         refuse(attempt, run->reason);
     } else if (!run->began) {
         judge_unbegun(run, status, attempt);
-    } else if (challenge == CBA_R_BACK_CHALLENGE) {
+    } else if (challenge == CBA_R_BACK_CHALLENGE || (!pass->answer.seen && run->challenged)) {
         refuse(attempt, run->bound ? CBA_R_BACK_CHALLENGE : CBA_R_BACK_UNBOUND);
         attempt->outcome = CBA_OUTCOME_CHALLENGED;
     } else if (challenge == CBA_R_BACK_NO_NEGOTIATE || challenge == CBA_R_BACK_PROXY_CHALLENGE) {
