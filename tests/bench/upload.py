@@ -19,7 +19,8 @@ def measure(bench, quick):
                                   requests=requests, connections=8, program=program,
                                   body=os.urandom(size)), who.STOCK)
     print("""
-  stock sends on what it has read; ours reads the whole body first, as EASCertAuthReadAhead says
-  (10M 64K: 64 KiB stay in memory, 5 MB go through a file), and can so send it again.  TLS on both
-  legs, of gateway, back end and load on the same processors, bounds both.""")
+  Stock sends on what it has read; ours reads the whole body first (EASCertAuthReadAhead, 10M 64K),
+  and can so send it again.  64 KiB stay in memory, and what bounds them is the token that each
+  request has; 5 MB go through a file, and what bounds them is its pages (to take, fill, read and
+  give back).  Load, gateway and back end, with TLS on both legs, share the processors.""")
     who.end(bench, gateways)
