@@ -11,7 +11,7 @@
 #include <http_protocol.h>
 #include <util_filter.h>
 
-#define STEP 65536 /* bytes asked for at a time, and written to and read from disk at a time */
+#define STEP 65536 /* bytes asked for at a time, and read from disk at a time */
 #define PROCESSES_MAX                                                                              \
     1024 /* rows: processes of all generations that hold bodies on disk at a time */
 
@@ -30,8 +30,6 @@ struct cba_spool {
     apr_bucket_brigade *memory;  /* the body's beginning, never handed out itself */
     apr_bucket_brigade *pending; /* what the reader has not had yet */
     apr_file_t *file;            /* the rest, unlinked; NULL: none */
-    char *gathered;              /* STEP bytes on their way to the file, while the body is read */
-    apr_size_t gathered_len;
     int64_t in_memory, on_disk;
 };
 
@@ -134,58 +132,34 @@ static enum cba_reason open_file(struct cba_spool *spool, const char *dir,
     return CBA_R_OK;
 }
 
-/* What was gathered goes to the file. */
-static enum cba_reason write_out(struct cba_spool *spool, const struct cba_spool_rule *rule,
-                                 struct cba_result *result)
+static enum cba_reason to_disk(struct cba_spool *spool, const char *data, apr_size_t len,
+                               const char *dir, int64_t total, struct cba_result *result)
 {
-    apr_size_t len = spool->gathered_len;
     apr_status_t rv;
     char text[128];
 
-    if (!len) {
-        return CBA_R_OK;
+    if (!spool->file) {
+        enum cba_reason reason = open_file(spool, dir, result);
+
+        if (reason != CBA_R_OK) {
+            return reason;
+        }
     }
-    spool->gathered_len = 0;
-    if (!reserve(spool, (int64_t)len, rule->total)) {
+    if (!reserve(spool, (int64_t)len, total)) {
         return CBA_R_REQ_SPOOL_TOTAL;
     }
-    rv = apr_file_write_full(spool->file, spool->gathered, len, NULL);
+    rv = apr_file_write_full(spool->file, data, len, NULL);
     if (rv != APR_SUCCESS) {
-        cba_result_set(result, "%s: %s", rule->dir, apr_strerror(rv, text, sizeof text));
+        cba_result_set(result, "%s: %s", dir, apr_strerror(rv, text, sizeof text));
         return CBA_R_REQ_SPOOL_IO;
     }
     return CBA_R_OK;
 }
 
-/* mod_ssl reads 8 KB at a time: written as they come, the calls would cost more than the data. */
-static enum cba_reason to_disk(struct cba_spool *spool, const char *data, apr_size_t len,
-                               const struct cba_spool_rule *rule, struct cba_result *result)
-{
-    enum cba_reason reason = CBA_R_OK;
-
-    if (!spool->file) {
-        reason = open_file(spool, rule->dir, result);
-        spool->gathered = apr_bucket_alloc(STEP, spool->memory->bucket_alloc);
-    }
-    while (len > 0 && reason == CBA_R_OK) {
-        apr_size_t room = STEP - spool->gathered_len, part = len < room ? len : room;
-
-        memcpy(spool->gathered + spool->gathered_len, data, part);
-        spool->gathered_len += part;
-        data += part;
-        len -= part;
-        if (spool->gathered_len == STEP) {
-            reason = write_out(spool, rule, result);
-        }
-    }
-    return reason;
-}
-
 static enum cba_reason keep(struct cba_spool *spool, const char *data, apr_size_t len,
                             const struct cba_spool_rule *rule, struct cba_result *result)
 {
-    if ((int64_t)len >
-        rule->limit - spool->in_memory - spool->on_disk - (int64_t)spool->gathered_len) {
+    if ((int64_t)len > rule->limit - spool->in_memory - spool->on_disk) {
         return CBA_R_REQ_GREW;
     }
     if (!cba_hold_add(rule->hold, (int64_t)len)) {
@@ -197,7 +171,7 @@ static enum cba_reason keep(struct cba_spool *spool, const char *data, apr_size_
         spool->in_memory += (int64_t)len;
         return CBA_R_OK;
     }
-    return to_disk(spool, data, len, rule, result);
+    return to_disk(spool, data, len, rule->dir, rule->total, result);
 }
 
 static enum cba_reason broken(apr_status_t rv, struct cba_result *result)
@@ -260,13 +234,6 @@ static enum cba_reason read_all(struct cba_spool *spool, const struct cba_spool_
             reason = keep_brigade(spool, bb, rule, &end, result);
         }
         apr_brigade_cleanup(bb);
-    }
-    if (reason == CBA_R_OK) {
-        reason = write_out(spool, rule, result);
-    }
-    if (spool->gathered) {
-        apr_bucket_free(spool->gathered);
-        spool->gathered = NULL;
     }
     return reason;
 }
