@@ -39,6 +39,11 @@ enum cba_reason cba_krb5_begin(struct cba_krb5 *krb5, const struct cba_service *
                                struct cba_deadline deadline, struct cba_result *result);
 void cba_krb5_end(struct cba_krb5 *krb5); /* NULL context is allowed */
 
+/* A context of the calling thread alone, which lasts as long as the thread: for what asks no KDC. To
+ * make one takes more time than to make a token. Read from krb5.conf once. CBA_R_OK with *out, which
+ * is not to be freed nor changed, or LIFE_MEMORY, KRB_OTHER (krb5.conf). */
+enum cba_reason cba_krb5_of_thread(krb5_context *out, struct cba_result *result);
+
 /* The reason of a Kerberos error (table: RFC 4120 7.5.9, MS-SFU 3.2.5). code is not 0. Never
  * CBA_R_OK. */
 enum cba_reason cba_krb5_reason(krb5_error_code code, enum cba_krb5_stage stage);
