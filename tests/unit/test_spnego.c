@@ -41,14 +41,14 @@ static struct cba_span open_last(struct cba_span in, unsigned char tag)
     return inside;
 }
 
-static struct cba_span skip(struct cba_span in, const char *bytes, size_t len)
+static struct cba_span after(struct cba_span in, const char *bytes, size_t len)
 {
     assert_true(in.len >= len);
     assert_memory_equal(in.ptr, bytes, len);
     return cba_span_of(in.ptr + len, in.len - len);
 }
 
-#define SKIP(in, literal) skip(in, literal, sizeof(literal) - 1)
+#define AFTER(in, literal) after(in, literal, sizeof(literal) - 1)
 
 #define KRB5_OID "\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02"
 
@@ -66,11 +66,11 @@ static void the_frames(void **state)
 
             cba_spnego_write(ap_req, out);
             token = cba_span_of(out, size);
-            in = SKIP(open_last(token, 0x60), "\x06\x06\x2b\x06\x01\x05\x05\x02");
+            in = AFTER(open_last(token, 0x60), "\x06\x06\x2b\x06\x01\x05\x05\x02");
             in = open_last(open_last(in, 0xa0), 0x30);
-            in = SKIP(in, "\xa0\x0d\x30\x0b" KRB5_OID);
+            in = AFTER(in, "\xa0\x0d\x30\x0b" KRB5_OID);
             in = open_last(open_last(open_last(in, 0xa2), 0x04), 0x60);
-            in = SKIP(in, KRB5_OID "\x01\x00");
+            in = AFTER(in, KRB5_OID "\x01\x00");
             assert_int_equal(in.len, len);
             assert_memory_equal(in.ptr, ap_req.ptr, len);
             free(out);
