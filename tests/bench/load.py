@@ -40,7 +40,7 @@ def open_backend(bench, host="cas5", **more):
 
 
 def cpu(server):
-    """Seconds of CPU time that all processes of an httpd have used."""
+    """Seconds of CPU time that all processes of a server have used."""
     total = 0
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
