@@ -10,7 +10,6 @@ import tempfile
 from lab import namespace, wbxml
 from lab.exchange import Exchange
 
-#: Phones of four accounts: GSSAPI locks an account's credential.
 ACCOUNTS = ("alice", "bob", "carol", "dave")
 TICK = 1 / os.sysconf("SC_CLK_TCK")
 QUERY = "?Cmd=Sync&User=alice&DeviceId=benchphone1&DeviceType=Bench"
