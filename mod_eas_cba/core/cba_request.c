@@ -380,3 +380,45 @@ bool cba_challenge_offers(struct cba_span value, const char *scheme)
     }
     return false;
 }
+
+/* One line without its end (RFC 9112 2.2). False: there is no whole one. */
+static bool take_line(struct cba_span *text, struct cba_span *line)
+{
+    const unsigned char *end = text->len > 0 ? memchr(text->ptr, '\n', text->len) : NULL;
+    size_t len;
+
+    if (end == NULL || end == text->ptr || end[-1] != '\r') {
+        return false;
+    }
+    len = (size_t)(end - text->ptr) + 1;
+    *line = cba_span_of(text->ptr, len - 2);
+    *text = cba_span_of(text->ptr + len, text->len - len);
+    return true;
+}
+
+bool cba_head_challenges(struct cba_span head, const char *scheme)
+{
+    static const char status[] = "HTTP/1.? 401", name[] = "WWW-Authenticate:";
+    const size_t version = sizeof "HTTP/1." - 1, name_len = sizeof name - 1;
+    bool offers = false;
+    struct cba_span line;
+
+    if (!take_line(&head, &line) || line.len < sizeof status - 1 ||
+        memcmp(line.ptr, status, version) != 0 ||
+        memcmp(line.ptr + version + 1, status + version + 1, sizeof status - 1 - version - 1) !=
+            0 ||
+        (line.len > sizeof status - 1 && line.ptr[sizeof status - 1] != ' ')) {
+        return false;
+    }
+    while (take_line(&head, &line)) {
+        if (line.len == 0) {
+            return offers;
+        }
+        if (line.len >= name_len &&
+            cba_span_equal_nocase(cba_span_of(line.ptr, name_len), cba_span_str(name))) {
+            offers = offers || cba_challenge_offers(
+                                   cba_span_of(line.ptr + name_len, line.len - name_len), scheme);
+        }
+    }
+    return false;
+}

@@ -67,4 +67,8 @@ bool cba_header_is_challenge(struct cba_span name);
  * bytes. */
 bool cba_challenge_offers(struct cba_span value, const char *scheme);
 
+/* Is this, what came of a back end's answer as it came, a whole head (RFC 9112 2.1) of a 401 that
+ * offers the scheme? What stands behind the head does not matter. Any bytes. */
+bool cba_head_challenges(struct cba_span head, const char *scheme);
+
 #endif

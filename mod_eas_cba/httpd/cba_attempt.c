@@ -12,6 +12,7 @@
 #include "cba_binding.h"
 #include "cba_parking.h"
 #include "cba_private.h"
+#include "cba_request.h"
 #include "cba_spool.h"
 
 #define HANDSHAKE_S 30   /* where the worker has no connectiontimeout= */
@@ -205,29 +206,30 @@ static bool is_challenged(ap_filter_t *f)
     apr_bucket_brigade *said = apr_brigade_create(running->r->pool, f->c->bucket_alloc);
     unsigned aborted = f->c->aborted;
     apr_status_t rv = APR_SUCCESS;
-    char head[HEAD_MAX + 1] = "";
+    bool challenged = false;
+    char head[HEAD_MAX];
     apr_size_t have = 0;
     int i;
 
     f->c->aborted = 0; /* mod_ssl would not read */
     /* TLS 1.3's session tickets may stand before the answer, and are "nothing yet" each. */
-    for (i = 0; i < READS_MAX && have < HEAD_MAX && !strstr(head, "\r\n\r\n") &&
+    for (i = 0; i < READS_MAX && have < sizeof head && !challenged &&
                 (rv == APR_SUCCESS || APR_STATUS_IS_EAGAIN(rv));
          i++) {
-        apr_size_t len = HEAD_MAX - have;
+        apr_size_t len = sizeof head - have;
 
         rv = ap_get_brigade(f->c->input_filters, said, AP_MODE_READBYTES, APR_NONBLOCK_READ,
                             (apr_off_t)len);
         if (rv == APR_SUCCESS) {
             rv = apr_brigade_flatten(said, head + have, &len);
             have += rv == APR_SUCCESS ? len : 0;
-            head[have] = 0;
+            challenged = cba_head_challenges(cba_span_of(head, have), "Negotiate");
         }
         apr_brigade_cleanup(said);
     }
     apr_brigade_destroy(said);
     f->c->aborted = aborted;
-    return cba_answer_is_challenge(head);
+    return challenged;
 }
 
 /* Above mod_ssl's filters, on connections to back ends. */

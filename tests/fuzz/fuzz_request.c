@@ -85,5 +85,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)cba_request_check(&request, CBA_PROTOCOL_ANY);
     check(!(cba_header_is_claim(target) && cba_header_is_challenge(target)));
     check(!cba_challenge_offers(target, "Negotiate") || target.len >= strlen("Negotiate"));
+    if (cba_head_challenges(target, "Negotiate")) {
+        check(size > strlen("HTTP/1.1 401\r\nWWW-Authenticate:Negotiate\r\n\r\n") - 1);
+        check(memcmp(data, "HTTP/1.", 7) == 0);
+    }
     return 0;
 }

@@ -109,6 +109,7 @@ SEEDS = {
         "encoded": "/owa/%C3%A9/%e2%82%ac/\u00e9/a%20b/.../%2e%2e/".encode(),
         "dots": b"/a/..%2f%5c;%25/.%2e/",
         "header": b"X_Forwarded-For",
+        "head": b"HTTP/1.1 401 Unauthorized\r\nServer: IIS\r\nWWW-Authenticate: Negotiate\r\n\r\n",
         "challenge": b"WWW-Authenticate",
     },
     "sid": {

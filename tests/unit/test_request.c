@@ -345,6 +345,48 @@ static void offers(void **state)
     assert_false(cba_challenge_offers(EXACT("Negotiate\0"), "Negotiate"));
 }
 
+#define HEAD(lines) "HTTP/1.1 401 Unauthorized\r\n" lines "\r\n"
+
+static void head_that_challenges(void **state)
+{
+    static const char *const good[] = {
+        HEAD("WWW-Authenticate: Negotiate\r\n"),
+        HEAD("www-authenticate:negotiate\r\n"),
+        HEAD("Server: IIS\r\nWWW-Authenticate: NTLM\r\nWWW-Authenticate: Negotiate\r\nX: y\r\n"),
+        HEAD("WWW-Authenticate: NTLM, Negotiate\r\n") "body\r\n",
+        "HTTP/1.0 401\r\nWWW-Authenticate: Negotiate\r\n\r\n",
+        "HTTP/1.1 401 \r\nWWW-Authenticate: Negotiate\r\n\r\n",
+    };
+    static const char *const bad[] = {
+        "",
+        "\r\n",
+        "\n",
+        "HTTP/1.1 401 Unauthorized\r\n",
+        "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Negotiate\r\n",   /* not to its end */
+        "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Negotiate\r\n\n", /* no CR */
+        "HTTP/1.1 401 Unauthorized\nWWW-Authenticate: Negotiate\r\n\r\n", /* likewise */
+        "HTTP/1.1 4011 Unauthorized\r\nWWW-Authenticate: Negotiate\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nWWW-Authenticate: Negotiate\r\n\r\n",
+        "HTTP/2.0 401 Unauthorized\r\nWWW-Authenticate: Negotiate\r\n\r\n",
+        "HTTP/1.1  401 Unauthorized\r\nWWW-Authenticate: Negotiate\r\n\r\n",
+        " " HEAD("WWW-Authenticate: Negotiate\r\n"),
+        HEAD(""),
+        HEAD("WWW-Authenticate: NTLM\r\n"),
+        HEAD("WWW-Authenticate : Negotiate\r\n"),
+        HEAD("X-WWW-Authenticate: Negotiate\r\n"),
+        HEAD("Proxy-Authenticate: Negotiate\r\n"),
+        HEAD("") "WWW-Authenticate: Negotiate\r\n\r\n", /* in the body */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(good); i++) {
+        assert_true(cba_head_challenges(exact(good[i]), "Negotiate"));
+    }
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        assert_false(cba_head_challenges(exact(bad[i]), "Negotiate"));
+    }
+}
+
 /* Where Exchange servers speak to each other. */
 static void server_path(void **state)
 {
@@ -511,6 +553,7 @@ int main(void)
         cmocka_unit_test(query_of_a_target),
         cmocka_unit_test(claims),
         cmocka_unit_test(challenges),
+        cmocka_unit_test(head_that_challenges),
         cmocka_unit_test(offers),
     };
 
