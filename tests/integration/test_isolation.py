@@ -343,6 +343,16 @@ def test_soak(towards_keeper, keeper, bench, expect):
     assert report["without_token"] == 0 and report["requests"] >= tally.answers, report
 
 
+def test_soak_sees_the_fault_that_it_is_for(towards_keeper, keeper, bench, expect):
+    """The same with private connections taken out of the module."""
+    expect.maybe("EAS0206", "EAS0706", "EAS0713")
+    towards_keeper(**soak.KNOBS, binary=soak.without_isolation(bench.folder))
+    tally = soak.soak({full(user): bench.phone(user) for user in USERS}, 500, processes=3)
+    report = soak.settle(keeper)
+    keeper.report(reset=True)
+    assert tally.foreign > 0 and report["foreign_connections"] > 0, (tally, report)
+
+
 def test_connection_that_the_back_end_closes_while_it_waits(towards_keeper, keeper, phone):
     towards_keeper(processes=1)
     with phone("alice").connect() as connection:
