@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shared cache: what one process or gateway learnt serves the others, whatever happens to the
 cache is no phone's business, and nobody who writes into it gets anything by that."""
+import concurrent.futures
 import itertools
 import os
 import time
@@ -540,6 +541,61 @@ def test_server_is_heard_again_by_the_same_process(gateway, phone, redis, key_fi
         return redis.records()
     wait_until(stored, "the server is used again", 20, pause=0.2)
     assert one.numbers() == ["EAS0801"]
+
+
+def connected(redis, gateway, phones):
+    """Lets phones that the gateway does not know come all at once: each needs a connection to the
+    server of its own, and these stay."""
+    redis.ask("CLIENT", "PAUSE", 250)
+    with concurrent.futures.ThreadPoolExecutor(len(phones)) as pool:
+        assert {answer.status for answer in pool.map(lambda one: one.folder_sync(), phones)} == {200}
+    assert redis.ask("CLIENT", "LIST").count(b"name=") >= 3         # the last one is this
+    assert gateway.numbers() == []
+
+
+CROWD = ("alice", "bob", "carol", "dave")
+
+
+def test_server_that_was_restarted(gateway, phone, redis, key_file):
+    """Connections of before, however many of them are broken, cost nobody anything."""
+    one = gateway(**with_redis(redis, key_file(ONE)))
+    connected(redis, one, [phone(name) for name in CROWD])
+    redis.kill()
+    redis.start()
+    assert source(one, phone("frank")) == "kdc"
+    assert len(redis.records()) == 2 and one.numbers() == []
+
+
+def test_server_that_was_down(gateway, phone, redis, key_file, expect):
+    """It is used again within five seconds of its return, by the same process."""
+    expect("EAS0801")
+    one = gateway(**with_redis(redis, key_file(ONE), "EASCertAuthCacheTTL account=2 ticket=2"))
+    connected(redis, one, [phone(name) for name in CROWD])
+    redis.kill()
+    try:
+        wait_until(lambda: source(one, phone("frank")) == "kdc" and one.numbers(), "a look into it")
+    finally:
+        redis.start()
+
+    def stored():
+        assert phone("frank").folder_sync().status == 200
+        return redis.records()
+    wait_until(stored, "the server is used again", 5, pause=0.2)
+    assert one.numbers() == ["EAS0801"]
+
+
+def test_one_of_two_servers_is_dead(gateway, phone, redis, key_file):
+    """The other has what it would have had."""
+    knobs = with_redis(redis, key_file(ONE))
+    knobs["vhost"][0] = "EASCertAuthCache redis:%s:1,%s:%d" % (redis.address, redis.address,
+                                                               redis.port)
+    one = gateway(**knobs)
+    names = ("alice", "bob", "carol")
+    assert {source(one, phone(name)) for name in names} == {"kdc"}
+    assert len(redis.records()) == 2 * len(names)
+    new_process(one)
+    assert {source(one, phone(name)) for name in names} == {"shared"}
+    assert one.numbers() == []
 
 
 def test_flushed_server(gateway, phone, redis, key_file):
