@@ -180,7 +180,8 @@ static int write_all(int fd, const char *data, size_t len, struct cba_deadline d
     return 0;
 }
 
-static int read_all(int fd, char *data, size_t len, struct cba_deadline deadline)
+/* *any: set when there was a byte of it. */
+static int read_all(int fd, char *data, size_t len, struct cba_deadline deadline, bool *any)
 {
     while (len > 0) {
         ssize_t n = recv(fd, data, len, 0);
@@ -190,6 +191,7 @@ static int read_all(int fd, char *data, size_t len, struct cba_deadline deadline
             return ECONNRESET;
         }
         if (n > 0) {
+            *any = true;
             data += n;
             len -= (size_t)n;
         } else if (errno == EAGAIN) {
@@ -209,9 +211,9 @@ static int read_all(int fd, char *data, size_t len, struct cba_deadline deadline
 }
 
 /* RFC 4120 7.2.2: four octets of length in network byte order, then the message; the high bit is
- * reserved. */
+ * reserved. *answered: an answer began. */
 static int converse(int fd, const krb5_data *message, struct cba_deadline deadline,
-                    krb5_data *reply)
+                    krb5_data *reply, bool *answered)
 {
     unsigned char head[4] = {(unsigned char)(message->length >> 24),
                              (unsigned char)(message->length >> 16),
@@ -223,7 +225,7 @@ static int converse(int fd, const krb5_data *message, struct cba_deadline deadli
         code = write_all(fd, message->data, message->length, deadline);
     }
     if (code == 0) {
-        code = read_all(fd, (char *)head, sizeof head, deadline);
+        code = read_all(fd, (char *)head, sizeof head, deadline, answered);
     }
     if (code != 0) {
         return code;
@@ -237,7 +239,7 @@ static int converse(int fd, const krb5_data *message, struct cba_deadline deadli
         return ENOMEM;
     }
     reply->length = len;
-    code = read_all(fd, reply->data, len, deadline);
+    code = read_all(fd, reply->data, len, deadline, answered);
     if (code != 0) {
         free(reply->data);
         reply->data = NULL;
@@ -255,11 +257,13 @@ static void add_failure(struct cba_result *result, const char *server, const cha
                    server, how);
 }
 
-/* One KDC. False: *result says why. */
+/* One KDC. False: *result says why; *broke: it had taken the connection, and ended it before an
+ * answer began. */
 static bool ask(const struct server *server, const krb5_data *message, struct cba_deadline deadline,
-                krb5_data *reply, struct cba_result *result)
+                krb5_data *reply, bool *broke, struct cba_result *result)
 {
     struct cba_result why = {""};
+    bool answered = false;
     char text[128];
     int fd = -1, code;
 
@@ -274,8 +278,9 @@ static bool ask(const struct server *server, const krb5_data *message, struct cb
                         : why.detail);
         return false;
     }
-    code = converse(fd, message, deadline, reply);
+    code = converse(fd, message, deadline, reply, &answered);
     close(fd);
+    *broke = !answered && (code == ECONNRESET || code == EPIPE);
     if (code != 0) {
         add_failure(result, server->text, apr_strerror(code, text, sizeof text));
     }
@@ -318,8 +323,9 @@ static bool in_service(krb5_context context, struct cba_kdc *kdc, krb5_data *rep
     return good;
 }
 
+/* *broke: as ask() says. */
 static bool try_server(krb5_context context, struct cba_kdc *kdc, struct server *server, bool last,
-                       const krb5_data *message, krb5_data *reply)
+                       const krb5_data *message, krb5_data *reply, bool *broke)
 {
     int left = cba_deadline_left_ms(kdc->deadline);
     struct cba_deadline deadline = kdc->deadline;
@@ -327,7 +333,8 @@ static bool try_server(krb5_context context, struct cba_kdc *kdc, struct server 
     if (!last) {
         deadline = cba_deadline_within(deadline, left / 2 < ANSWER_MS ? left / 2 : ANSWER_MS);
     }
-    if (ask(server, message, deadline, reply, &kdc->result)) {
+    *broke = false;
+    if (ask(server, message, deadline, reply, broke, &kdc->result)) {
         if (in_service(context, kdc, reply)) {
             remember(server, false);
             return true;
@@ -364,18 +371,27 @@ static size_t sort_servers(struct cba_kdc *kdc, const char *const *texts, size_t
     return good + bad;
 }
 
+/* When all have failed, the first one that had broken off is asked once more: a process of a KDC may
+ * have ended with the connection, and another one have taken its place. It may have worked on the
+ * request, but nothing comes of that but a ticket that nobody has; a KDC that takes the same request
+ * for a replay says so, which is no worse than no answer. */
 static bool try_servers(krb5_context context, struct cba_kdc *kdc, const char *const *texts,
                         size_t count, const krb5_data *message, krb5_data *reply)
 {
-    struct server *order[SERVERS_MAX];
+    struct server *order[SERVERS_MAX], *broken = NULL;
     size_t i, n = sort_servers(kdc, texts, count, order);
+    bool broke;
 
     for (i = 0; i < n && cba_deadline_left_ms(kdc->deadline) > 0; i++) {
-        if (try_server(context, kdc, order[i], i + 1 == n, message, reply)) {
+        if (try_server(context, kdc, order[i], i + 1 == n, message, reply, &broke)) {
             return true;
         }
+        if (broke && !broken) {
+            broken = order[i];
+        }
     }
-    return false;
+    return broken && cba_deadline_left_ms(kdc->deadline) > 0 &&
+           try_server(context, kdc, broken, true, message, reply, &broke);
 }
 
 /* What krb5.conf lists for the realm, less the entries that are not plain hosts (MS-KKDCP
