@@ -47,7 +47,7 @@ apr_status_t cba_call_make(const struct cba_call *call, unsigned *len)
 
 static void free_errand(struct errand *errand)
 {
-    cba_provider_unref(errand->call.provider);
+    cba_provider_unref(errand->call.provider, errand->call.server);
     pthread_cond_destroy(&errand->ended);
     pthread_mutex_destroy(&errand->lock);
     free(errand);

@@ -8,7 +8,6 @@
 struct provider {
     struct cba_provider seen; /* the first member: what is handed out */
     apr_pool_t *pool;
-    server_rec *server;
     atomic_uint users;
 };
 
@@ -30,7 +29,6 @@ apr_status_t cba_provider_create(const ap_socache_provider_t *functions, const c
     }
     made = apr_pcalloc(pool, sizeof *made);
     made->pool = pool;
-    made->server = s;
     made->seen.functions = functions;
     atomic_init(&made->users, 1);
     *wrong = functions->create(&made->seen.instance, args, pool, pool);
@@ -50,12 +48,12 @@ struct cba_provider *cba_provider_ref(struct cba_provider *provider)
     return provider;
 }
 
-void cba_provider_unref(struct cba_provider *provider)
+void cba_provider_unref(struct cba_provider *provider, server_rec *s)
 {
     struct provider *held = (struct provider *)provider;
 
     if (atomic_fetch_sub(&held->users, 1) == 1) {
-        provider->functions->destroy(provider->instance, held->server);
+        provider->functions->destroy(provider->instance, s);
         apr_pool_destroy(held->pool);
     }
 }

@@ -19,15 +19,16 @@ struct cba_provider {
 };
 
 /* A new instance of these functions with these arguments, held once; it talks to nobody yet. parent:
- * of the pool it lives in, at the latest until that one ends; NULL: of the process. s: the main
- * server, which outlives it. APR_SUCCESS with *out; else *wrong says why where it is not NULL. */
+ * of the pool it lives in, at the latest until that one ends; NULL: the process. s: the main server.
+ * APR_SUCCESS with *out; else *wrong, which lives as long as parent, says why where it is not NULL. */
 apr_status_t cba_provider_create(const ap_socache_provider_t *functions, const char *args,
                                  server_rec *s, apr_pool_t *parent, struct cba_provider **out,
                                  const char **wrong);
 
 struct cba_provider *cba_provider_ref(struct cba_provider *provider);
 
-/* The last one to let go ends it, without waiting for anybody. */
-void cba_provider_unref(struct cba_provider *provider);
+/* The last one to let go ends it, without waiting for anybody. s: a server of the configuration that
+ * is in force. */
+void cba_provider_unref(struct cba_provider *provider, server_rec *s);
 
 #endif

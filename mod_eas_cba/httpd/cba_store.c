@@ -31,7 +31,7 @@ struct cba_store {
     bool joined;                /* this child has done child_init */
     unsigned servers;           /* how many there are */
     const char *args;           /* of the provider */
-    server_rec *main_server;    /* for it, too */
+    server_rec *main_server;    /* for a new one; of servers only */
     atomic_int errands;         /* threads that wait for a server */
     _Atomic int64_t rest_until; /* monotonic ms, in each process its own; 0: it answers */
 
@@ -250,7 +250,7 @@ void cba_store_settle(server_rec *s, apr_pool_t *ptemp)
             one->wanted = false;
         } else {
             apr_hash_set(stores, apr_hash_this_key(at), APR_HASH_KEY_STRING, NULL);
-            cba_provider_unref(one->store.provider);
+            cba_provider_unref(one->store.provider, s);
             apr_pool_destroy(one->pool);
         }
     }
@@ -350,7 +350,7 @@ static void renew_provider(struct cba_store *store, const struct cba_provider *u
     }
     pthread_mutex_unlock(&store->lock);
     if (old) {
-        cba_provider_unref(old);
+        cba_provider_unref(old, store->main_server);
     }
 }
 
@@ -377,7 +377,7 @@ static void call_servers(struct cba_store *store, struct cba_call *call, bool re
         if (again && tries == store->servers) {
             renew_provider(store, call->provider);
         }
-        cba_provider_unref(call->provider);
+        cba_provider_unref(call->provider, call->server);
     } while (again);
 }
 
