@@ -180,8 +180,7 @@ static int write_all(int fd, const char *data, size_t len, struct cba_deadline d
     return 0;
 }
 
-/* *any: set when there was a byte of it. */
-static int read_all(int fd, char *data, size_t len, struct cba_deadline deadline, bool *any)
+static int read_all(int fd, char *data, size_t len, struct cba_deadline deadline)
 {
     while (len > 0) {
         ssize_t n = recv(fd, data, len, 0);
@@ -191,7 +190,6 @@ static int read_all(int fd, char *data, size_t len, struct cba_deadline deadline
             return ECONNRESET;
         }
         if (n > 0) {
-            *any = true;
             data += n;
             len -= (size_t)n;
         } else if (errno == EAGAIN) {
@@ -211,9 +209,9 @@ static int read_all(int fd, char *data, size_t len, struct cba_deadline deadline
 }
 
 /* RFC 4120 7.2.2: four octets of length in network byte order, then the message; the high bit is
- * reserved. *answered: an answer began. */
+ * reserved. */
 static int converse(int fd, const krb5_data *message, struct cba_deadline deadline,
-                    krb5_data *reply, bool *answered)
+                    krb5_data *reply)
 {
     unsigned char head[4] = {(unsigned char)(message->length >> 24),
                              (unsigned char)(message->length >> 16),
@@ -225,7 +223,7 @@ static int converse(int fd, const krb5_data *message, struct cba_deadline deadli
         code = write_all(fd, message->data, message->length, deadline);
     }
     if (code == 0) {
-        code = read_all(fd, (char *)head, sizeof head, deadline, answered);
+        code = read_all(fd, (char *)head, sizeof head, deadline);
     }
     if (code != 0) {
         return code;
@@ -239,7 +237,7 @@ static int converse(int fd, const krb5_data *message, struct cba_deadline deadli
         return ENOMEM;
     }
     reply->length = len;
-    code = read_all(fd, reply->data, len, deadline, answered);
+    code = read_all(fd, reply->data, len, deadline);
     if (code != 0) {
         free(reply->data);
         reply->data = NULL;
@@ -257,13 +255,12 @@ static void add_failure(struct cba_result *result, const char *server, const cha
                    server, how);
 }
 
-/* One KDC. False: *result says why; *broke: it had taken the connection, and ended it before an
- * answer began. */
+/* One KDC. False: *result says why; *broke: it had taken the connection, and ended it before its
+ * answer was whole. */
 static bool ask(const struct server *server, const krb5_data *message, struct cba_deadline deadline,
                 krb5_data *reply, bool *broke, struct cba_result *result)
 {
     struct cba_result why = {""};
-    bool answered = false;
     char text[128];
     int fd = -1, code;
 
@@ -278,9 +275,9 @@ static bool ask(const struct server *server, const krb5_data *message, struct cb
                         : why.detail);
         return false;
     }
-    code = converse(fd, message, deadline, reply, &answered);
+    code = converse(fd, message, deadline, reply);
     close(fd);
-    *broke = !answered && (code == ECONNRESET || code == EPIPE);
+    *broke = code == ECONNRESET || code == EPIPE;
     if (code != 0) {
         add_failure(result, server->text, apr_strerror(code, text, sizeof text));
     }

@@ -136,6 +136,23 @@ def test_first_of_two_kdcs_dead(gateway, phone, listener, how):
     assert time.monotonic() - begin < 1.2
 
 
+def test_lone_kdc_breaks_off(gateway, server, phone, expect):
+    """It is asked once more; a second time is one failure, which keeps nobody from asking again."""
+    expect("EAS0603")
+    kdc = server(88)
+    one = gateway(processes=1, vhost=["EASCertAuthKDC " + DC2, RETRY])
+    kdc.relay.breaking = 1
+    assert seen(phone("alice").folder_sync()) == good("alice")
+    kdc.relay.breaking = 1
+    assert seen(phone("bob").folder_sync()) == good("bob")
+    assert kdc.relay.breaking == 0 and one.numbers() == []
+    count = kdc.relay.count
+    kdc.relay.breaking = 2
+    assert unavailable(phone("carol").folder_sync())
+    assert one.numbers() == ["EAS0603"] and kdc.relay.count == count + 2
+    assert seen(phone("carol").folder_sync()) == good("carol")
+
+
 # ---- the same question asked by many -------------------------------------------------------------
 
 def test_parallel_requests_ask_once(gateway, directory, server, phone):

@@ -554,6 +554,8 @@ def connected(redis, gateway, phones):
 
 
 CROWD = ("alice", "bob", "carol", "dave")
+#: Seconds after which somebody looks into the cache again, and stores what he did not find.
+LOOKED_FOR = 2
 
 
 def test_server_that_was_restarted(gateway, phone, redis, key_file):
@@ -580,7 +582,7 @@ def test_server_that_was_down(gateway, phone, redis, key_file, expect):
     def stored():
         assert phone("frank").folder_sync().status == 200
         return redis.records()
-    wait_until(stored, "the server is used again", 5, pause=0.2)
+    wait_until(stored, "the server is used again", LOOKED_FOR + 5, pause=0.2)
     assert one.numbers() == ["EAS0801"]
 
 
