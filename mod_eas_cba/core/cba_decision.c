@@ -113,11 +113,19 @@ static enum cba_reason check_peer(const struct cba_peer *peer, struct cba_result
     return CBA_R_OK;
 }
 
+/* The decision outlives the certificate's facts, as long as a Ping is held: it keeps what names the
+ * certificate. */
 static enum cba_reason parse(const struct cba_peer *peer, const struct cba_ports *ports,
-                             struct cba_decision *out)
+                             struct cba_cert *cert, struct cba_decision *out)
 {
-    return ports->parse ? ports->parse(ports->ctx, peer->der, &out->cert, &out->result)
-                        : cba_cert_parse(peer->der, &out->cert, &out->result);
+    enum cba_reason reason;
+
+    cert->issuer[0] = cert->serial[0] = '\0'; /* of a port that refuses */
+    reason = ports->parse ? ports->parse(ports->ctx, peer->der, cert, &out->result)
+                          : cba_cert_parse(peer->der, cert, &out->result);
+    memcpy(out->issuer, cert->issuer, sizeof out->issuer);
+    memcpy(out->serial, cert->serial, sizeof out->serial);
+    return reason;
 }
 
 /* On every request, also of a connection that is older than the certificate's end. */
@@ -136,8 +144,9 @@ static enum cba_reason check_usage(const struct cba_cert *cert, const struct cba
 
 /* Before any account is looked for: who may not vouch for accounts cannot make the gateway ask about
  * one either. */
-static enum cba_reason check_issuer(const struct cba_peer *peer, const struct cba_rules *rules,
-                                    const struct cba_ports *ports, struct cba_decision *out)
+static enum cba_reason check_issuer(const struct cba_peer *peer, const struct cba_cert *cert,
+                                    const struct cba_rules *rules, const struct cba_ports *ports,
+                                    struct cba_decision *out)
 {
     struct cba_ntauth_facts facts = {0};
     enum cba_reason reason;
@@ -145,7 +154,7 @@ static enum cba_reason check_issuer(const struct cba_peer *peer, const struct cb
     if (!rules->ntauth) {
         return CBA_R_OK;
     }
-    reason = ports->ntauth(ports->ctx, peer->der, &out->cert, &facts, &out->result);
+    reason = ports->ntauth(ports->ctx, peer->der, cert, &facts, &out->result);
     if (reason != CBA_R_OK) {
         return reason;
     }
@@ -155,12 +164,12 @@ static enum cba_reason check_issuer(const struct cba_peer *peer, const struct cb
     return facts.issued ? CBA_R_OK : CBA_R_CERT_NTAUTH;
 }
 
-static enum cba_reason resolve(const struct cba_answer *answer, const struct cba_rules *rules,
-                               struct cba_decision *out)
+static enum cba_reason resolve(const struct cba_cert *cert, const struct cba_answer *answer,
+                               const struct cba_rules *rules, struct cba_decision *out)
 {
     const struct cba_account *account;
     uint32_t forms;
-    enum cba_reason reason = cba_mapping_resolve(&out->cert, answer, rules->methods, rules->strong,
+    enum cba_reason reason = cba_mapping_resolve(cert, answer, rules->methods, rules->strong,
                                                  &account, &out->method, &forms);
 
     if (account != NULL) {
@@ -223,17 +232,18 @@ static enum cba_reason decide(const struct cba_request *request, const struct cb
                               const struct cba_ports *ports, struct cba_decision *out)
 {
     struct cba_answer answer = {0};
+    struct cba_cert cert;
     enum cba_reason reason;
     bool malformed = false;
 
     if ((reason = check_request(request, rules, &malformed, out)) != CBA_R_OK ||
         (reason = check_peer(peer, &out->result)) != CBA_R_OK ||
-        (reason = parse(peer, ports, out)) != CBA_R_OK ||
-        (reason = check_dates(&out->cert, now)) != CBA_R_OK ||
-        (reason = check_usage(&out->cert, rules)) != CBA_R_OK ||
-        (reason = check_issuer(peer, rules, ports, out)) != CBA_R_OK ||
-        (reason = ports->find(ports->ctx, &out->cert, &answer, &out->result)) != CBA_R_OK ||
-        (reason = resolve(&answer, rules, out)) != CBA_R_OK ||
+        (reason = parse(peer, ports, &cert, out)) != CBA_R_OK ||
+        (reason = check_dates(&cert, now)) != CBA_R_OK ||
+        (reason = check_usage(&cert, rules)) != CBA_R_OK ||
+        (reason = check_issuer(peer, &cert, rules, ports, out)) != CBA_R_OK ||
+        (reason = ports->find(ports->ctx, &cert, &answer, &out->result)) != CBA_R_OK ||
+        (reason = resolve(&cert, &answer, rules, out)) != CBA_R_OK ||
         /* Whose account it is comes before what is wrong with it. */
         (reason = cba_account_policy(&out->account, now)) != CBA_R_OK) {
         return reason;

@@ -72,10 +72,11 @@ struct cba_ports {
 /* The outcome for one request. Zeroed means undecided, which is a refusal. */
 struct cba_decision {
     enum cba_reason reason;
-    enum cba_method method; /* which identity granted, or was concerned */
-    struct cba_cert cert;   /* facts, as far as they were parsed */
-    bool weak;              /* let in by what KB5014754 calls weak */
-    bool has_account;       /* account is set: the one let in, or the one refused */
+    enum cba_method method;              /* which identity granted, or was concerned */
+    char issuer[CBA_NAME_TEXT_MAX + 1];  /* of the certificate, for the log; "": not parsed */
+    char serial[2 * CBA_SERIAL_MAX + 1]; /* likewise */
+    bool weak;                           /* let in by what KB5014754 calls weak */
+    bool has_account;                    /* account is set: the one let in, or the one refused */
     struct cba_account account;
     struct cba_result result; /* detail for the log */
     struct cba_query query;   /* ActiveSync: what the query says, as far as it was understood */

@@ -110,26 +110,28 @@ static void wipe(void *text)
 /* "Authorization: Negotiate ...", a line of the head. */
 static apr_bucket *make_authorization(const struct backend *backend, apr_bucket_alloc_t *alloc)
 {
-    static const char name[] = "Authorization: Negotiate ";
+    static const char name[] = "Authorization: Negotiate ", end[] = "\r\n";
     struct cba_span binding =
         cba_span_of(backend->binding.data, running->bind ? backend->binding.len : 0);
     char *token = NULL, *line;
-    size_t size;
+    size_t len;
 
     running->bound = binding.len > 0;
     running->reason = cba_ticket_token(running->ticket, binding, &token, running->result);
     if (running->reason != CBA_R_OK) {
         return NULL;
     }
-    size = strlen(name) + strlen(token) + 2 + 1;
-    line = malloc(size);
+    len = strlen(token);
+    line = malloc(sizeof name - 1 + len + sizeof end);
     if (line) {
-        apr_snprintf(line, size, "%s%s\r\n", name, token);
+        memcpy(line, name, sizeof name - 1);
+        memcpy(line + sizeof name - 1, token, len);
+        memcpy(line + sizeof name - 1 + len, end, sizeof end);
     } else {
         running->reason = CBA_R_LIFE_MEMORY;
     }
     cba_token_free(token);
-    return line ? apr_bucket_heap_create(line, size - 1, wipe, alloc) : NULL;
+    return line ? apr_bucket_heap_create(line, strlen(line), wipe, alloc) : NULL;
 }
 
 /* The head of a request is about to leave: first the handshake, if there was none, then the token

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cba_cache.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <apr_thread_mutex.h>
@@ -27,11 +28,23 @@ struct cba_cache {
     struct entry *newest, *oldest;
 };
 
+/* Looked up once: EVP_sha256() stands for a search in all providers at each use, under locks. */
+static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
+static EVP_MD *sha256;
+
+static void fetch_sha256(void)
+{
+    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
 bool cba_cache_key(const struct cba_span *parts, size_t count, unsigned char key[CBA_CACHE_KEY])
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    bool done = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL);
+    bool done;
     size_t i;
+
+    pthread_once(&sha256_once, fetch_sha256);
+    done = ctx && sha256 && EVP_DigestInit_ex(ctx, sha256, NULL);
 
     for (i = 0; done && i < count; i++) {
         /* The same on every machine: keys are shared with other gateways. */

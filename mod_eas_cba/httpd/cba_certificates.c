@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#include "cba_cache.h"
-
 #define CERTIFICATES_MAX 2048 /* of 12 KiB each: the phones that a process serves at a time */
 
 struct cba_certificates {
@@ -24,17 +22,18 @@ static void copy_cert(void *value, void *ctx)
     memcpy(ctx, value, sizeof(struct cba_cert));
 }
 
+bool cba_certificates_key(struct cba_span der, unsigned char key[CBA_CACHE_KEY])
+{
+    return cba_cache_key(&der, 1, key);
+}
+
 enum cba_reason cba_certificates_parse(struct cba_certificates *certificates, struct cba_span der,
+                                       const unsigned char key[CBA_CACHE_KEY],
                                        struct cba_cert *cert, struct cba_result *result)
 {
-    const struct cba_span parts[] = {cba_span_str("certificate"), der};
-    unsigned char key[CBA_CACHE_KEY];
     struct cba_cert *copy;
     enum cba_reason reason;
 
-    if (!cba_cache_key(parts, sizeof parts / sizeof *parts, key)) {
-        return CBA_R_LIFE_MEMORY;
-    }
     if (cba_cache_get(certificates->parsed, key, 0, copy_cert, cert)) {
         return CBA_R_OK;
     }

@@ -9,6 +9,7 @@
 
 #include <apr_pools.h>
 
+#include "cba_cache.h"
 #include "cba_cert.h"
 
 struct cba_certificates;
@@ -16,9 +17,12 @@ struct cba_certificates;
 /* NULL: out of memory. */
 struct cba_certificates *cba_certificates_create(apr_pool_t *pchild);
 
-/* As cba_cert_parse; the bytes themselves say whether it is the same certificate. One that cannot
- * be parsed is not remembered. */
+/* The name of a certificate here: a digest of its bytes. False: out of memory. */
+bool cba_certificates_key(struct cba_span der, unsigned char key[CBA_CACHE_KEY]);
+
+/* As cba_cert_parse; key is that of der. One that cannot be parsed is not remembered. */
 enum cba_reason cba_certificates_parse(struct cba_certificates *certificates, struct cba_span der,
+                                       const unsigned char key[CBA_CACHE_KEY],
                                        struct cba_cert *cert, struct cba_result *result);
 
 #endif

@@ -57,6 +57,7 @@ apr_table_t *cba_gate_take_claims(request_rec *r)
 struct inquiry {
     struct cba_gateway *gateway;
     struct cba_deadline deadline;
+    const unsigned char *certificate; /* its key */
 };
 
 static enum cba_reason parse_certificate(void *ctx, struct cba_span der, struct cba_cert *cert,
@@ -64,7 +65,7 @@ static enum cba_reason parse_certificate(void *ctx, struct cba_span der, struct 
 {
     const struct inquiry *inquiry = ctx;
 
-    return cba_gateway_parse(inquiry->gateway, der, cert, result);
+    return cba_gateway_parse(inquiry->gateway, der, inquiry->certificate, cert, result);
 }
 
 static enum cba_reason find_account(void *ctx, const struct cba_cert *cert,
@@ -111,12 +112,12 @@ static enum cba_reason decide(request_rec *r, struct cba_pass *pass)
         .version = field_of(r, "MS-ASProtocolVersion"),
         .policy_key = field_of(r, "X-MS-PolicyKey"),
     };
-    struct inquiry inquiry = {cba_gateway_of(r->server), pass->deadline};
+    struct inquiry inquiry = {.gateway = cba_gateway_of(r->server), .deadline = pass->deadline};
     struct cba_ports ports = {
         .ctx = &inquiry, .parse = parse_certificate, .find = find_account, .ntauth = find_issuer};
     struct cba_peer peer;
 
-    cba_peer_of(r, &peer);
+    inquiry.certificate = cba_peer_of(r, &peer);
     return cba_decision_access(&request, &peer, &rules, apr_time_sec(r->request_time), &ports,
                                &pass->decision);
 }

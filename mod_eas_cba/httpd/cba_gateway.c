@@ -31,9 +31,10 @@ struct cba_gateway {
 };
 
 enum cba_reason cba_gateway_parse(struct cba_gateway *gateway, struct cba_span der,
-                                  struct cba_cert *cert, struct cba_result *result)
+                                  const unsigned char key[CBA_CACHE_KEY], struct cba_cert *cert,
+                                  struct cba_result *result)
 {
-    return gateway ? cba_certificates_parse(gateway->certificates, der, cert, result)
+    return gateway ? cba_certificates_parse(gateway->certificates, der, key, cert, result)
                    : CBA_R_LIFE_GATEWAY;
 }
 

@@ -7,6 +7,7 @@
 #define CBA_GATEWAY_H
 
 #include "cba_module.h"
+#include "cba_cache.h"
 #include "cba_deadline.h"
 #include "cba_decision.h"
 #include "cba_ticket.h"
@@ -31,9 +32,10 @@ struct cba_gateway *cba_gateway_of(server_rec *s);
 /* Ports of the decision; those that ask the directory are for one request's work with it under one
  * deadline. gateway may be NULL (LIFE_GATEWAY).
  *
- * As cba_cert_parse. */
+ * As cba_certificates_parse. */
 enum cba_reason cba_gateway_parse(struct cba_gateway *gateway, struct cba_span der,
-                                  struct cba_cert *cert, struct cba_result *result);
+                                  const unsigned char key[CBA_CACHE_KEY], struct cba_cert *cert,
+                                  struct cba_result *result);
 /* Facts of the certificate's accounts, remembered or asked for. */
 enum cba_reason cba_gateway_find(struct cba_gateway *gateway, const struct cba_cert *cert,
                                  struct cba_deadline deadline, struct cba_answer *answer,

@@ -10,6 +10,8 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
+#include "cba_certificates.h"
+
 /* server_rec -> SSL_CTX with which mod_ssl makes its handshakes. Filled in post_config by the only
  * thread there is, read-only afterwards. */
 static apr_hash_t *contexts;
@@ -30,18 +32,24 @@ static bool is_tls(request_rec *r)
            (r->connection->master && ap_ssl_conn_is_ssl(r->connection->master));
 }
 
+static SSL *handshake_of(const request_rec *r)
+{
+    const conn_rec *c = r->connection->master ? r->connection->master : r->connection;
+    void *ssl = NULL;
+
+    apr_pool_userdata_get(&ssl, handshake_key, c->pool);
+    return ssl;
+}
+
 /* Was the handshake made for the virtual host that serves the request? CAs, revocation lists and
  * depth were those of the host that SNI named, or of the first one; the request's Host may name
  * another. mod_ssl compares some of that between the two, which and whether depends on its version
  * and on SSLVHostSNIPolicy. */
-static bool is_for_server(const request_rec *r)
+static bool is_for_server(const request_rec *r, const SSL *ssl)
 {
-    const conn_rec *c = r->connection->master ? r->connection->master : r->connection;
     const server_rec *server = r->server;
     const SSL_CTX *own = contexts ? apr_hash_get(contexts, &server, sizeof server) : NULL;
-    void *ssl = NULL;
 
-    apr_pool_userdata_get(&ssl, handshake_key, c->pool);
     return own && ssl && SSL_get_SSL_CTX(ssl) == own;
 }
 
@@ -65,55 +73,83 @@ static struct cba_span decode(apr_pool_t *pool, const char *pem)
     return der;
 }
 
-/* The first certificate of a connection, which mostly is its only one: mod_ssl gives it as text at
- * each request. Lives in c->pool. */
+/* A certificate that a connection showed. */
 struct shown {
-    const char *pem;
+    X509 *held; /* a reference: while it is held, this address is this certificate; may be NULL */
     struct cba_span der;
+    unsigned char key[CBA_CACHE_KEY];
 };
 
-static struct cba_span der_of(request_rec *r, const char *pem)
+static apr_status_t release(void *certificate)
+{
+    X509_free(certificate);
+    return APR_SUCCESS;
+}
+
+/* NULL: there is none, or no memory for it. */
+static struct shown *show(request_rec *r, apr_pool_t *pool, X509 *held)
+{
+    const char *pem = lookup(r, "SSL_CLIENT_CERT");
+    struct shown *shown;
+
+    if (!*pem) {
+        return NULL;
+    }
+    shown = apr_palloc(pool, sizeof *shown);
+    shown->held = held;
+    shown->der = decode(pool, pem);
+    if (shown->der.len == 0 || !cba_certificates_key(shown->der, shown->key)) {
+        return NULL;
+    }
+    if (held) {
+        X509_up_ref(held);
+        apr_pool_cleanup_register(pool, held, release, apr_pool_cleanup_null);
+    }
+    return shown;
+}
+
+/* The first certificate of a connection, which mostly is its only one, is kept with it: mod_ssl would
+ * write it as text for each request. */
+static const struct shown *shown_by(request_rec *r, const SSL *ssl)
 {
     static const char key[] = "eas_cba_peer";
     conn_rec *c = r->connection;
+    /* A stream of HTTP/2 runs beside the connection's own thread, and has it for one request. */
+    X509 *held = ssl && !c->master ? SSL_get0_peer_certificate(ssl) : NULL;
     void *data = NULL;
-    struct shown *shown;
+    const struct shown *kept;
 
-    if (c->master) { /* a stream of HTTP/2: for one request */
-        return decode(r->pool, pem);
+    if (!held) {
+        return show(r, r->pool, NULL);
     }
     apr_pool_userdata_get(&data, key, c->pool);
-    shown = data;
-    if (!shown) {
-        struct cba_span der = decode(c->pool, pem);
-
-        if (der.len == 0) {
-            return der;
-        }
-        shown = apr_palloc(c->pool, sizeof *shown);
-        shown->pem = apr_pstrdup(c->pool, pem);
-        shown->der = der;
-        apr_pool_userdata_setn(shown, key, NULL, c->pool);
+    kept = data;
+    if (!kept) {
+        kept = show(r, c->pool, held);
+        apr_pool_userdata_setn(kept, key, NULL, c->pool);
     }
     /* TLS 1.2 can renegotiate to another one. */
-    return strcmp(shown->pem, pem) ? decode(r->pool, pem) : shown->der;
+    return !kept || kept->held == held ? kept : show(r, r->pool, NULL);
 }
 
-void cba_peer_of(request_rec *r, struct cba_peer *peer)
+const unsigned char *cba_peer_of(request_rec *r, struct cba_peer *peer)
 {
-    const char *pem;
+    const struct shown *shown;
+    SSL *ssl;
 
     memset(peer, 0, sizeof *peer);
     peer->tls = is_tls(r);
     if (!peer->tls) {
-        return;
+        return NULL;
     }
-    peer->astray = !is_for_server(r);
+    ssl = handshake_of(r);
+    peer->astray = !is_for_server(r, ssl);
     peer->verify = cba_span_str(lookup(r, "SSL_CLIENT_VERIFY"));
-    pem = lookup(r, "SSL_CLIENT_CERT");
-    if (*pem) {
-        peer->der = der_of(r, pem);
+    shown = shown_by(r, ssl);
+    if (shown) {
+        peer->der = shown->der;
     }
+    return shown ? shown->key : NULL;
 }
 
 static int server_begins(server_rec *s, apr_pool_t *pool, int is_proxy, SSL_CTX *context)

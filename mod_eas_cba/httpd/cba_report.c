@@ -112,15 +112,15 @@ static void log_pass(request_rec *r, const struct cba_pass *pass, enum cba_reaso
     if (decision && decision->has_account) {
         cba_escape_log(cba_span_str(decision->account.sam), account, sizeof account);
     }
-    if (decision && decision->cert.issuer[0]) {
-        cba_escape_log(cba_span_str(decision->cert.issuer), issuer, sizeof issuer);
+    if (decision && decision->issuer[0]) {
+        cba_escape_log(cba_span_str(decision->issuer), issuer, sizeof issuer);
     }
     ap_log_rerror(APLOG_MARK, httpd_level(info->level), 0, r,
                   "%s: %s%s%s%s; account=\"%s%s%s\" certificate=\"%s\" serial=%s %s%s; to do: %s",
                   info->tag, info->meaning, detail[0] ? " (" : "", detail, detail[0] ? ")" : "",
                   account, decision && decision->has_account ? "@" : "",
                   decision && decision->has_account ? decision->account.domain : "", issuer,
-                  decision && decision->cert.serial[0] ? decision->cert.serial : "-",
+                  decision && decision->serial[0] ? decision->serial : "-",
                   phone_text(decision ? &decision->query : &nothing, phone, sizeof phone), more,
                   info->remedy);
 }

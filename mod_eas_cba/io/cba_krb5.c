@@ -2,6 +2,7 @@
 #include "cba_krb5.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,46 @@ void cba_krb5_end(struct cba_krb5 *krb5)
         krb5_free_context(krb5->context);
     }
     krb5->context = NULL;
+}
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t of_thread;
+static bool has_key;
+
+static void free_context(void *context)
+{
+    krb5_free_context(context);
+}
+
+static void make_key(void)
+{
+    has_key = pthread_key_create(&of_thread, free_context) == 0;
+}
+
+enum cba_reason cba_krb5_of_thread(krb5_context *out, struct cba_result *result)
+{
+    krb5_error_code code;
+
+    pthread_once(&once, make_key);
+    *out = has_key ? pthread_getspecific(of_thread) : NULL;
+    if (*out != NULL) {
+        return CBA_R_OK;
+    }
+    if (!has_key) {
+        return CBA_R_LIFE_MEMORY;
+    }
+    code = krb5_init_context(out);
+    if (code != 0) {
+        *out = NULL;
+        cba_result_set(result, "krb5.conf: error %ld", (long)code);
+        return code == ENOMEM ? CBA_R_LIFE_MEMORY : CBA_R_KRB_OTHER;
+    }
+    if (pthread_setspecific(of_thread, *out) != 0) {
+        krb5_free_context(*out);
+        *out = NULL;
+        return CBA_R_LIFE_MEMORY;
+    }
+    return CBA_R_OK;
 }
 
 bool cba_krb5_is_aes(krb5_enctype enctype)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the Kerberos files of io/ share: a libkrb5 session (one context with our transport, for one
- * operation, in one thread), its errors as reasons, the gateway's AES keys, and exchanges in the
- * gateway's name. Private to io/.
+ * operation, in one thread), its errors as reasons, and exchanges in the gateway's name. Private to
+ * io/.
  */
 #ifndef CBA_KRB5_H
 #define CBA_KRB5_H
@@ -11,6 +11,7 @@
 
 #include "cba_discovery.h"
 #include "cba_kdc.h"
+#include "cba_keys.h"
 #include "cba_limits.h"
 #include "cba_service.h"
 
@@ -39,6 +40,11 @@ enum cba_reason cba_krb5_begin(struct cba_krb5 *krb5, const struct cba_service *
                                struct cba_deadline deadline, struct cba_result *result);
 void cba_krb5_end(struct cba_krb5 *krb5); /* NULL context is allowed */
 
+/* A context of the calling thread alone, which lasts as long as the thread: for what asks no KDC. To
+ * make one takes more time than to make a token. Read from krb5.conf once. CBA_R_OK with *out, which
+ * is not to be freed nor changed, or LIFE_MEMORY, KRB_OTHER (krb5.conf). */
+enum cba_reason cba_krb5_of_thread(krb5_context *out, struct cba_result *result);
+
 /* The reason of a Kerberos error (table: RFC 4120 7.5.9, MS-SFU 3.2.5). code is not 0. Never
  * CBA_R_OK. */
 enum cba_reason cba_krb5_reason(krb5_error_code code, enum cba_krb5_stage stage);
@@ -57,27 +63,16 @@ bool cba_krb5_is_aes(krb5_enctype enctype);
  * such file, with libkrb5's own time limits; with this one it does not. */
 #define CBA_KRB5_NO_KEYTAB "MEMORY:eas_cba_none"
 
-/* Some keys of one principal, out of a keytab. Zero it before use. */
-struct cba_keys {
-    krb5_keytab_entry *entries; /* highest kvno first */
-    size_t count;
-};
-
 /* What DNS says of the realm's KDCs; never NULL. */
 struct cba_discovery *cba_service_discovery(const struct cba_service *service);
 
 /* The KDCs that were named when the service was made; count 0: none. They live as long as it. */
 const char *const *cba_service_kdcs(const struct cba_service *service, size_t *count);
 
-/* The service's AES keys, read from its keytab now. CBA_R_OK with at least one key, KRB_KEYTAB,
- * LIFE_MEMORY. */
+/* The service's AES keys, read from its keytab now, highest kvno first. CBA_R_OK with at least one
+ * key, KRB_KEYTAB, LIFE_MEMORY. */
 enum cba_reason cba_service_keys(const struct cba_service *service, struct cba_krb5 *krb5,
                                  struct cba_keys *out, struct cba_result *result);
-void cba_keys_free(krb5_context context, struct cba_keys *keys);
-/* A new keytab in memory with those entries of one kvno from first on; *next gets the index
- * behind them. */
-krb5_error_code cba_keys_keytab(krb5_context context, const struct cba_keys *keys, size_t first,
-                                size_t *next, krb5_keytab *out);
 
 /* One exchange with the gateway's TGT, which is in the ccache, alone. */
 typedef krb5_error_code (*cba_service_fn)(krb5_context context, krb5_ccache ccache,

@@ -3,10 +3,8 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +14,6 @@
 #include "cba_krb5.h"
 #include "cba_limits.h"
 
-#define DIGEST 32
 /* While the old TGT serves: what a refresh may take of a caller's time, and when to try again. */
 #define REFRESH_MS       1500
 #define REFRESH_AGAIN_MS 30000
@@ -29,8 +26,7 @@
 #define TGT_BLAME_MS 2000
 /* No use is made of the last minutes of a TGT: clocks differ, and Samba takes one that has less
  * than two minutes left for something else. */
-#define TGT_LAST_MS     300000
-#define MEMORY_NAME_MAX 63
+#define TGT_LAST_MS 300000
 
 /* Why a login failed. Written by the one who logs in, under the lock. */
 struct refusal {
@@ -42,7 +38,7 @@ struct refusal {
 struct backoff {
     struct refusal refusal;
     int64_t until_ms;
-    unsigned char keys[DIGEST];
+    unsigned char keys[CBA_KEYS_DIGEST];
     unsigned doublings;
 };
 
@@ -68,147 +64,6 @@ struct cba_service {
     struct backoff backoff;
 };
 
-/* --- keys --- */
-
-/* Highest kvno first; the rest of the order only has to be the same every time. */
-static int by_kvno(const void *a, const void *b)
-{
-    const krb5_keytab_entry *left = a, *right = b;
-
-    if (left->vno != right->vno) {
-        return left->vno < right->vno ? 1 : -1;
-    }
-    return left->key.enctype < right->key.enctype   ? 1
-           : left->key.enctype > right->key.enctype ? -1
-                                                    : 0;
-}
-
-void cba_keys_free(krb5_context context, struct cba_keys *keys)
-{
-    size_t i;
-
-    for (i = 0; i < keys->count; i++) {
-        krb5_free_keytab_entry_contents(context, &keys->entries[i]);
-    }
-    free(keys->entries);
-    keys->entries = NULL;
-    keys->count = 0;
-}
-
-/* Takes the entry over in any case. */
-static krb5_error_code add_key(krb5_context context, struct cba_keys *keys,
-                               krb5_keytab_entry *entry)
-{
-    krb5_keytab_entry *more = realloc(keys->entries, (keys->count + 1) * sizeof *more);
-
-    if (more == NULL) {
-        krb5_free_keytab_entry_contents(context, entry);
-        return ENOMEM;
-    }
-    keys->entries = more;
-    keys->entries[keys->count++] = *entry;
-    return 0;
-}
-
-/* Every AES key of one principal, or of all (NULL), in the order of the file. */
-static krb5_error_code read_keys(krb5_context context, const char *keytab,
-                                 krb5_const_principal principal, struct cba_keys *out)
-{
-    krb5_keytab handle = NULL;
-    krb5_keytab_entry entry;
-    krb5_kt_cursor cursor;
-    krb5_error_code code = krb5_kt_resolve(context, keytab, &handle);
-
-    if (code != 0) {
-        return code;
-    }
-    code = krb5_kt_start_seq_get(context, handle, &cursor);
-    if (code == 0) {
-        while ((code = krb5_kt_next_entry(context, handle, &entry, &cursor)) == 0) {
-            if (cba_krb5_is_aes(entry.key.enctype) &&
-                (principal == NULL ||
-                 krb5_principal_compare(context, entry.principal, principal))) {
-                code = add_key(context, out, &entry);
-            } else {
-                krb5_free_keytab_entry_contents(context, &entry);
-            }
-            if (code != 0) {
-                break;
-            }
-        }
-        krb5_kt_end_seq_get(context, handle, &cursor);
-        if (code == KRB5_KT_END) {
-            code = 0;
-        }
-    }
-    krb5_kt_close(context, handle);
-    if (code != 0) {
-        cba_keys_free(context, out);
-    }
-    return code;
-}
-
-enum cba_reason cba_service_keys(const struct cba_service *service, struct cba_krb5 *krb5,
-                                 struct cba_keys *out, struct cba_result *result)
-{
-    krb5_error_code code = read_keys(krb5->context, service->keytab, service->self, out);
-
-    if (code != 0) {
-        return cba_krb5_fail(krb5, code, CBA_KRB5_KEYTAB, service->keytab, result);
-    }
-    if (out->count == 0) {
-        cba_result_set(result, "%s has no AES key of %s", service->keytab, service->name);
-        return CBA_R_KRB_KEYTAB;
-    }
-    qsort(out->entries, out->count, sizeof out->entries[0], by_kvno);
-    return CBA_R_OK;
-}
-
-krb5_error_code cba_keys_keytab(krb5_context context, const struct cba_keys *keys, size_t first,
-                                size_t *next, krb5_keytab *out)
-{
-    static atomic_uint_fast64_t
-        number; /* MEMORY keytabs of one name are one, in the whole process */
-    char name[MEMORY_NAME_MAX + 1];
-    size_t i;
-    krb5_error_code code;
-
-    snprintf(name, sizeof name, "MEMORY:eas_cba_%llu",
-             (unsigned long long)atomic_fetch_add(&number, 1));
-    code = krb5_kt_resolve(context, name, out);
-    if (code != 0) {
-        return code;
-    }
-    for (i = first;
-         i < keys->count && keys->entries[i].vno == keys->entries[first].vno && code == 0; i++) {
-        code = krb5_kt_add_entry(context, *out, &keys->entries[i]);
-    }
-    if (code != 0) {
-        krb5_kt_close(context, *out);
-    }
-    *next = i;
-    return code;
-}
-
-/* What tells one set of keys from another. */
-static bool keys_digest(const struct cba_keys *keys, unsigned char digest[DIGEST])
-{
-    EVP_MD_CTX *md = EVP_MD_CTX_new();
-    bool good = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1;
-    size_t i;
-
-    for (i = 0; i < keys->count && good; i++) {
-        const krb5_keytab_entry *entry = &keys->entries[i];
-
-        good = EVP_DigestUpdate(md, &entry->vno, sizeof entry->vno) == 1 &&
-               EVP_DigestUpdate(md, &entry->key.enctype, sizeof entry->key.enctype) == 1 &&
-               EVP_DigestUpdate(md, entry->key.contents, entry->key.length) == 1;
-    }
-    good = good && EVP_DigestFinal_ex(md, digest, NULL) == 1;
-    EVP_MD_CTX_free(md);
-    return good;
-}
-
 /* --- life --- */
 
 /* Which entry of the keytab is meant by the name, or the first one. */
@@ -222,7 +77,7 @@ static enum cba_reason choose(struct cba_service *service, struct cba_krb5 *krb5
     krb5_error_code code;
     size_t i;
 
-    code = read_keys(context, service->keytab, NULL, &keys);
+    code = cba_keys_read(context, service->keytab, NULL, &keys);
     if (code != 0) {
         reason = cba_krb5_fail(krb5, code, CBA_KRB5_KEYTAB, service->keytab, result);
         goto done;
@@ -363,6 +218,22 @@ const char *cba_service_realm(const struct cba_service *service)
     return service->realm;
 }
 
+enum cba_reason cba_service_keys(const struct cba_service *service, struct cba_krb5 *krb5,
+                                 struct cba_keys *out, struct cba_result *result)
+{
+    krb5_error_code code = cba_keys_read(krb5->context, service->keytab, service->self, out);
+
+    if (code != 0) {
+        return cba_krb5_fail(krb5, code, CBA_KRB5_KEYTAB, service->keytab, result);
+    }
+    if (out->count == 0) {
+        cba_result_set(result, "%s has no AES key of %s", service->keytab, service->name);
+        return CBA_R_KRB_KEYTAB;
+    }
+    cba_keys_sort(out);
+    return CBA_R_OK;
+}
+
 struct cba_discovery *cba_service_discovery(const struct cba_service *service)
 {
     return service->discovery;
@@ -473,14 +344,14 @@ static enum cba_reason login_with(struct cba_service *service, struct cba_krb5 *
 
 /* refused: the KDC did not take the keys. */
 static void note_backoff(struct cba_service *service, enum cba_reason reason, bool refused,
-                         const unsigned char keys[DIGEST], const struct cba_result *result)
+                         const unsigned char keys[CBA_KEYS_DIGEST], const struct cba_result *result)
 {
     struct backoff *backoff = &service->backoff;
     int64_t now = cba_deadline_clock_ms();
 
-    if (memcmp(backoff->keys, keys, DIGEST) != 0) {
+    if (memcmp(backoff->keys, keys, CBA_KEYS_DIGEST) != 0) {
         memset(backoff, 0, sizeof *backoff);
-        memcpy(backoff->keys, keys, DIGEST);
+        memcpy(backoff->keys, keys, CBA_KEYS_DIGEST);
     }
     backoff->refusal = (struct refusal){reason, *result};
     if (refused) {
@@ -522,7 +393,7 @@ static void note_tgt(struct cba_service *service, krb5_creds *tgt)
 /* Without the lock; by one thread at a time, which is why it may read the back-off. *tried: the KDC
  * was asked. */
 static enum cba_reason login(struct cba_service *service, struct cba_krb5 *krb5, krb5_creds **out,
-                             bool *refused, unsigned char digest[DIGEST], bool *tried,
+                             bool *refused, unsigned char digest[CBA_KEYS_DIGEST], bool *tried,
                              struct cba_result *result)
 {
     const struct backoff *backoff = &service->backoff;
@@ -533,10 +404,10 @@ static enum cba_reason login(struct cba_service *service, struct cba_krb5 *krb5,
     if (reason != CBA_R_OK) {
         return reason;
     }
-    if (!keys_digest(&keys, digest)) {
+    if (!cba_keys_digest(&keys, digest)) {
         reason = CBA_R_LIFE_MEMORY;
     } else if (cba_deadline_clock_ms() < backoff->until_ms &&
-               memcmp(backoff->keys, digest, DIGEST) == 0) {
+               memcmp(backoff->keys, digest, CBA_KEYS_DIGEST) == 0) {
         *result = backoff->refusal.result;
         reason = backoff->refusal.reason;
     } else {
@@ -551,7 +422,7 @@ static enum cba_reason login(struct cba_service *service, struct cba_krb5 *krb5,
 static enum cba_reason login_unlocked(struct cba_service *service, struct cba_krb5 *krb5,
                                       struct cba_result *result)
 {
-    unsigned char digest[DIGEST] = {0};
+    unsigned char digest[CBA_KEYS_DIGEST] = {0};
     struct cba_deadline whole = krb5->kdc.deadline;
     krb5_creds *tgt = NULL, *copy = NULL;
     bool refused, tried;

@@ -2,9 +2,6 @@
 #include "cba_ticket.h"
 
 #include <errno.h>
-#include <gssapi/gssapi.h>
-#include <gssapi/gssapi_ext.h>
-#include <gssapi/gssapi_krb5.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdatomic.h>
@@ -13,139 +10,55 @@
 #include <time.h>
 
 #include "cba_krb5.h"
+#include "cba_spnego.h"
 
-#define CLOCK_SKEW 300 /* seconds; what krb5 allows unless it is told otherwise */
+#define CLOCK_SKEW      300    /* seconds; what krb5 allows unless it is told otherwise */
+#define CHECKSUM_GSSAPI 0x8003 /* RFC 4121 4.1.1 */
 
 struct cba_ticket {
     atomic_uint references;
-    /* Initiates with SPNEGO from the ccache, and with nothing else. GSSAPI locks it. */
-    gss_cred_id_t credential;
-    gss_name_t target;
-    char *ccache; /* "MEMORY:..." */
+    krb5_creds *creds; /* libkrb5 only reads it, so threads share it */
     char *client;
     int64_t begins, expires;
-    atomic_bool proven; /* a context made from it spoke for the client */
 };
 
-/* Not constant, for GSSAPI's prototypes are not; nobody writes to them. */
-static unsigned char spnego_oid[] = {0x2b, 0x06, 0x01,
-                                     0x05, 0x05, 0x02}; /* 1.3.6.1.5.5.2, RFC 4178 */
-static unsigned char krb5_oid[] = {0x2a, 0x86, 0x48, 0x86,
-                                   0xf7, /* 1.2.840.113554.1.2.2, RFC 4121 */
-                                   0x12, 0x01, 0x02, 0x02};
-static gss_OID_desc spnego = {sizeof spnego_oid, spnego_oid};
-static gss_OID_desc krb5_mechanism = {sizeof krb5_oid, krb5_oid};
-
-/* --- what GSSAPI says --- */
-
-static bool display(OM_uint32 status, int type, gss_OID mechanism, gss_buffer_desc *text)
+static void fail(krb5_context context, krb5_error_code code, const char *what,
+                 struct cba_result *result)
 {
-    OM_uint32 minor, more = 0;
+    const char *text = krb5_get_error_message(context, code);
 
-    return gss_display_status(&minor, status, type, mechanism, &more, text) == GSS_S_COMPLETE;
-}
-
-/* The mechanism's text says more than GSSAPI's, where there is one. */
-static void gss_fail(const char *what, OM_uint32 major, OM_uint32 minor, struct cba_result *result)
-{
-    gss_buffer_desc text = GSS_C_EMPTY_BUFFER;
-    OM_uint32 ignored;
-
-    if ((minor != 0 && display(minor, GSS_C_MECH_CODE, &krb5_mechanism, &text)) ||
-        display(major, GSS_C_GSS_CODE, GSS_C_NO_OID, &text)) {
-        cba_result_set(result, "%s: %.*s", what, (int)text.length, (const char *)text.value);
-    } else {
-        cba_result_set(result, "%s: GSSAPI error %lu", what, (unsigned long)major);
-    }
-    gss_release_buffer(&ignored, &text);
+    cba_result_set(result, "%s: %s", what, text);
+    krb5_free_error_message(context, text);
 }
 
 /* --- life --- */
 
-/* The ticket alone in a new MEMORY ccache. */
-static krb5_error_code store(krb5_context context, const krb5_creds *creds, char **name)
+/* The ticket alone: the evidence ticket is of no use here. */
+static krb5_error_code keep(krb5_context context, const krb5_creds *creds,
+                            struct cba_ticket *ticket)
 {
     krb5_creds only = *creds; /* nothing is freed through it */
-    krb5_ccache ccache = NULL;
-    char *full = NULL;
-    krb5_error_code code = krb5_cc_new_unique(context, "MEMORY", NULL, &ccache);
+    char *client = NULL;
+    krb5_error_code code;
 
-    if (code != 0) {
-        return code;
-    }
-    only.second_ticket.data = NULL; /* the evidence ticket is of no use here */
+    only.second_ticket.data = NULL;
     only.second_ticket.length = 0;
-    code = krb5_cc_initialize(context, ccache, creds->client);
+    code = krb5_copy_creds(context, &only, &ticket->creds);
     if (code == 0) {
-        code = krb5_cc_store_cred(context, ccache, &only);
+        code = krb5_unparse_name(context, creds->client, &client);
     }
     if (code == 0) {
-        code = krb5_cc_get_full_name(context, ccache, &full);
+        ticket->client = strdup(client);
+        code = ticket->client == NULL ? ENOMEM : 0;
     }
-    if (code == 0) {
-        *name = strdup(full);
-        code = *name == NULL ? ENOMEM : 0;
-    }
-    krb5_free_string(context, full);
-    if (code == 0) {
-        krb5_cc_close(context, ccache);
-    } else {
-        krb5_cc_destroy(context, ccache);
-    }
+    krb5_free_unparsed_name(context, client);
     return code;
-}
-
-/* A credential of SPNEGO alone, which negotiates krb5 alone. Were one mechanism without a
- * credential, GSSAPI would give it the default one: somebody else. */
-static enum cba_reason acquire(struct cba_ticket *ticket, struct cba_result *result)
-{
-    gss_key_value_element_desc elements[] = {{"ccache", ticket->ccache},
-                                             {"client_keytab", CBA_KRB5_NO_KEYTAB}};
-    gss_key_value_set_desc where = {sizeof elements / sizeof elements[0], elements};
-    gss_OID_set_desc mechanisms = {1, &spnego};
-    gss_OID_set_desc negotiable = {1, &krb5_mechanism};
-    OM_uint32 minor;
-    OM_uint32 major =
-        gss_acquire_cred_from(&minor, GSS_C_NO_NAME, GSS_C_INDEFINITE, &mechanisms, GSS_C_INITIATE,
-                              &where, &ticket->credential, NULL, NULL);
-
-    if (major == GSS_S_COMPLETE) {
-        major = gss_set_neg_mechs(&minor, ticket->credential, &negotiable);
-    }
-    if (major == GSS_S_COMPLETE) {
-        return CBA_R_OK;
-    }
-    gss_fail("credential of the ticket", major, minor, result);
-    return CBA_R_KRB_TOKEN;
-}
-
-/* The exact server of the ticket: a host-based name would be canonicalized by DNS. */
-static enum cba_reason name_target(struct cba_ticket *ticket, krb5_context context,
-                                   krb5_const_principal server, struct cba_result *result)
-{
-    gss_buffer_desc buffer;
-    char *name = NULL;
-    OM_uint32 major, minor;
-
-    if (krb5_unparse_name(context, server, &name) != 0) {
-        return CBA_R_LIFE_MEMORY;
-    }
-    buffer.value = name;
-    buffer.length = strlen(name);
-    major = gss_import_name(&minor, &buffer, GSS_KRB5_NT_PRINCIPAL_NAME, &ticket->target);
-    if (major != GSS_S_COMPLETE) {
-        gss_fail(name, major, minor, result);
-    }
-    krb5_free_unparsed_name(context, name);
-    return major == GSS_S_COMPLETE ? CBA_R_OK : CBA_R_KRB_TOKEN;
 }
 
 enum cba_reason cba_ticket_create(krb5_context context, const krb5_creds *creds,
                                   struct cba_ticket **out, struct cba_result *result)
 {
     struct cba_ticket *ticket;
-    enum cba_reason reason = CBA_R_LIFE_MEMORY;
-    char *client = NULL;
     krb5_error_code code;
 
     *out = NULL;
@@ -155,42 +68,21 @@ enum cba_reason cba_ticket_create(krb5_context context, const krb5_creds *creds,
     }
     ticket = calloc(1, sizeof *ticket);
     if (ticket == NULL) {
-        return reason;
+        return CBA_R_LIFE_MEMORY;
     }
     atomic_init(&ticket->references, 1);
-    ticket->credential = GSS_C_NO_CREDENTIAL;
-    ticket->target = GSS_C_NO_NAME;
     ticket->begins = (int64_t)(uint32_t)(creds->times.starttime != 0 ? creds->times.starttime
                                                                      : creds->times.authtime);
     ticket->expires =
         (int64_t)(uint32_t)creds->times.endtime; /* libkrb5 counts unsigned past 2038 */
-    if (krb5_unparse_name(context, creds->client, &client) == 0) {
-        ticket->client = strdup(client);
-    }
-    krb5_free_unparsed_name(context, client);
-    if (ticket->client != NULL) {
-        code = store(context, creds, &ticket->ccache);
-        if (code == ENOMEM) {
-            reason = CBA_R_LIFE_MEMORY;
-        } else if (code != 0) {
-            const char *text = krb5_get_error_message(context, code);
-
-            cba_result_set(result, "credential cache: %s", text);
-            krb5_free_error_message(context, text);
-            reason = CBA_R_KRB_OTHER;
-        } else {
-            reason = name_target(ticket, context, creds->server, result);
-            if (reason == CBA_R_OK) {
-                reason = acquire(ticket, result);
-            }
-        }
-    }
-    if (reason == CBA_R_OK) {
+    code = keep(context, creds, ticket);
+    if (code == 0) {
         *out = ticket;
-    } else {
-        cba_ticket_unref(ticket);
+        return CBA_R_OK;
     }
-    return reason;
+    fail(context, code, "the KDC's ticket", result);
+    cba_ticket_unref(ticket);
+    return code == ENOMEM ? CBA_R_LIFE_MEMORY : CBA_R_KRB_OTHER;
 }
 
 struct cba_ticket *cba_ticket_ref(struct cba_ticket *ticket)
@@ -199,36 +91,13 @@ struct cba_ticket *cba_ticket_ref(struct cba_ticket *ticket)
     return ticket;
 }
 
-static void destroy_ccache(const char *name)
-{
-    krb5_context context = NULL;
-    krb5_ccache ccache = NULL;
-
-    if (name == NULL || krb5_init_context(&context) != 0) {
-        return; /* out of memory: it stays until the process ends */
-    }
-    if (krb5_cc_resolve(context, name, &ccache) == 0) {
-        krb5_cc_destroy(context, ccache);
-    }
-    krb5_free_context(context);
-}
-
 void cba_ticket_unref(struct cba_ticket *ticket)
 {
-    OM_uint32 minor;
-
     if (ticket == NULL ||
         atomic_fetch_sub_explicit(&ticket->references, 1, memory_order_acq_rel) != 1) {
         return;
     }
-    if (ticket->credential != GSS_C_NO_CREDENTIAL) {
-        gss_release_cred(&minor, &ticket->credential);
-    }
-    if (ticket->target != GSS_C_NO_NAME) {
-        gss_release_name(&minor, &ticket->target);
-    }
-    destroy_ccache(ticket->ccache);
-    free(ticket->ccache);
+    krb5_free_creds(NULL, ticket->creds); /* wipes the key; MIT's looks at no context for it */
     free(ticket->client);
     free(ticket);
 }
@@ -245,64 +114,31 @@ const char *cba_ticket_client(const struct cba_ticket *ticket)
 
 /* --- as bytes --- */
 
-/* The one ticket of the ccache. */
-static krb5_error_code fetch(krb5_context context, krb5_ccache ccache, krb5_creds *creds)
-{
-    krb5_cc_cursor cursor;
-    krb5_error_code code = krb5_cc_start_seq_get(context, ccache, &cursor);
-
-    if (code == 0) {
-        code = krb5_cc_next_cred(context, ccache, &cursor, creds);
-        krb5_cc_end_seq_get(context, ccache, &cursor);
-    }
-    return code;
-}
-
-static krb5_error_code marshal(krb5_context context, const char *name, krb5_data **data)
-{
-    krb5_ccache ccache = NULL;
-    krb5_creds creds = {0};
-    krb5_error_code code = krb5_cc_resolve(context, name, &ccache);
-
-    if (code == 0) {
-        code = fetch(context, ccache, &creds);
-    }
-    if (code == 0) {
-        code = krb5_marshal_credentials(context, &creds, data);
-        krb5_free_cred_contents(context, &creds);
-    }
-    if (ccache != NULL) {
-        krb5_cc_close(context, ccache);
-    }
-    return code;
-}
-
 enum cba_reason cba_ticket_export(const struct cba_ticket *ticket, unsigned char **bytes,
                                   size_t *len, struct cba_result *result)
 {
-    enum cba_reason reason = CBA_R_LIFE_MEMORY;
-    krb5_context context = NULL;
+    krb5_context context;
     krb5_data *data = NULL;
+    enum cba_reason reason = cba_krb5_of_thread(&context, result);
 
     *bytes = NULL;
     *len = 0;
-    if (krb5_init_context(&context) != 0) {
+    if (reason != CBA_R_OK) {
         return reason;
     }
-    if (marshal(context, ticket->ccache, &data) != 0) {
+    if (krb5_marshal_credentials(context, ticket->creds, &data) != 0) {
         cba_result_set(result, "the ticket of %s cannot be written out", ticket->client);
-        reason = CBA_R_KRB_OTHER;
-    } else {
-        *bytes = malloc(data->length);
-        if (*bytes != NULL) {
-            *len = data->length;
-            memcpy(*bytes, data->data, data->length);
-            reason = CBA_R_OK;
-        }
-        OPENSSL_cleanse(data->data, data->length);
+        return CBA_R_KRB_OTHER;
     }
+    *bytes = malloc(data->length);
+    if (*bytes != NULL) {
+        *len = data->length;
+        memcpy(*bytes, data->data, data->length);
+    } else {
+        reason = CBA_R_LIFE_MEMORY;
+    }
+    OPENSSL_cleanse(data->data, data->length);
     krb5_free_data(context, data);
-    krb5_free_context(context);
     return reason;
 }
 
@@ -344,16 +180,17 @@ enum cba_reason cba_ticket_import(struct cba_span bytes, const char *sam, const 
                                   struct cba_ticket **out, struct cba_result *result)
 {
     krb5_data data = {.length = (unsigned)bytes.len, .data = (char *)(uintptr_t)bytes.ptr};
-    enum cba_reason reason = CBA_R_CACHE_TICKET;
-    krb5_context context = NULL;
+    krb5_context context;
     krb5_creds *creds = NULL;
+    enum cba_reason reason = cba_krb5_of_thread(&context, result);
 
     *out = NULL;
-    if (krb5_init_context(&context) != 0) {
-        return CBA_R_LIFE_MEMORY;
+    if (reason != CBA_R_OK) {
+        return reason;
     }
     if (bytes.len > INT32_MAX || krb5_unmarshal_credentials(context, &data, &creds) != 0) {
         cba_result_set(result, "its bytes are no ticket");
+        reason = CBA_R_CACHE_TICKET;
     } else {
         reason = check_import(context, creds, sam, realm, spn, service_realm, result);
     }
@@ -361,105 +198,122 @@ enum cba_reason cba_ticket_import(struct cba_span bytes, const char *sam, const 
         reason = cba_ticket_create(context, creds, out, result);
     }
     krb5_free_creds(context, creds);
-    krb5_free_context(context);
     return reason;
 }
 
 /* --- tokens --- */
 
-/* Does the context speak for the ticket's client? */
-static bool speaks_for(gss_ctx_id_t context, const char *client, struct cba_result *result)
+/* MD5 over the channel binding (RFC 4121 4.1.1.2), by libkrb5: OpenSSL's may be switched off. */
+static krb5_error_code hash_binding(krb5_context context, struct cba_span application,
+                                    unsigned char hash[CBA_SPNEGO_BINDING_HASH])
 {
-    gss_name_t source = GSS_C_NO_NAME;
-    gss_buffer_desc text = GSS_C_EMPTY_BUFFER;
-    OM_uint32 minor;
-    OM_uint32 major =
-        gss_inquire_context(&minor, context, &source, NULL, NULL, NULL, NULL, NULL, NULL);
-    bool same = false;
+    unsigned char bytes[CBA_SPNEGO_BINDING_HEAD + CBA_TICKET_BINDING_MAX];
+    krb5_data data = {.data = (char *)bytes};
+    krb5_checksum sum = {0};
+    krb5_error_code code;
 
-    if (major == GSS_S_COMPLETE) {
-        major = gss_display_name(&minor, source, &text, NULL);
+    if (application.len > CBA_TICKET_BINDING_MAX) {
+        return KRB5KRB_ERR_FIELD_TOOLONG;
     }
-    if (major != GSS_S_COMPLETE) {
-        gss_fail("name of the token", major, minor, result);
-    } else {
-        same = text.length == strlen(client) && memcmp(text.value, client, text.length) == 0;
-        if (!same) {
-            cba_result_set(result, "the token speaks for %.*s and not for %s", (int)text.length,
-                           (const char *)text.value, client);
-        }
+    cba_spnego_binding_head(application.len, bytes);
+    memcpy(bytes + CBA_SPNEGO_BINDING_HEAD, application.ptr, application.len);
+    data.length = (unsigned)(CBA_SPNEGO_BINDING_HEAD + application.len);
+    code = krb5_c_make_checksum(context, CKSUMTYPE_RSA_MD5, NULL, 0, &data, &sum);
+    if (code == 0 && sum.length != CBA_SPNEGO_BINDING_HASH) {
+        code = KRB5_BAD_MSIZE;
     }
-    gss_release_buffer(&minor, &text);
-    if (source != GSS_C_NO_NAME) {
-        gss_release_name(&minor, &source);
+    if (code == 0) {
+        memcpy(hash, sum.contents, CBA_SPNEGO_BINDING_HASH);
     }
-    return same;
+    krb5_free_checksum_contents(context, &sum);
+    return code;
 }
 
-/* Credential, ccache and target of a ticket never change: what its first context showed holds for
- * all of them. */
-static bool is_proven(struct cba_ticket *ticket, gss_ctx_id_t context, struct cba_result *result)
+/* A new AP-REQ (RFC 4120 5.5.1) with the checksum that GSSAPI's acceptors look for. */
+static krb5_error_code make_ap_req(krb5_context context, krb5_creds *creds,
+                                   struct cba_span bindings, krb5_data *out)
 {
-    if (!atomic_load(&ticket->proven) && speaks_for(context, ticket->client, result)) {
-        atomic_store(&ticket->proven, true);
+    unsigned char hash[CBA_SPNEGO_BINDING_HASH], checksum[CBA_SPNEGO_CHECKSUM];
+    krb5_data in = {.length = sizeof checksum, .data = (char *)checksum};
+    krb5_auth_context auth = NULL;
+    krb5_error_code code = 0;
+
+    if (bindings.len > 0) {
+        code = hash_binding(context, bindings, hash);
     }
-    return atomic_load(&ticket->proven);
+    if (code == 0) {
+        code = krb5_auth_con_init(context, &auth);
+    }
+    if (code == 0) {
+        /* GSSAPI's contexts are numbered from what the authenticator says. */
+        code = krb5_auth_con_setflags(context, auth, KRB5_AUTH_CONTEXT_DO_SEQUENCE);
+    }
+    if (code == 0) {
+        code = krb5_auth_con_set_req_cksumtype(context, auth, CHECKSUM_GSSAPI);
+    }
+    if (code == 0) {
+        cba_spnego_checksum(bindings.len > 0 ? hash : NULL, checksum);
+        code = krb5_mk_req_extended(context, &auth, AP_OPTS_USE_SUBKEY, &in, creds, out);
+    }
+    krb5_auth_con_free(context, auth);
+    return code;
 }
 
-static enum cba_reason encode(const gss_buffer_desc *token, char **out, struct cba_result *result)
+static enum cba_reason encode(const krb5_data *ap_req, char **out, struct cba_result *result)
 {
-    /* EVP_EncodeBlock counts by int. */
-    if (token->length > INT32_MAX / 2) {
+    unsigned char *token;
+    size_t len;
+
+    if (ap_req->length > CBA_AP_REQ_MAX) { /* EVP_EncodeBlock counts by int */
         cba_result_set(result, "the token is too long");
         return CBA_R_KRB_TOKEN;
     }
-    *out = malloc(4 * ((token->length + 2) / 3) + 1);
-    if (*out == NULL) {
+    len = cba_spnego_size(ap_req->length);
+    token = malloc(len);
+    *out = malloc(4 * ((len + 2) / 3) + 1);
+    if (token == NULL || *out == NULL) {
+        free(token);
+        free(*out);
+        *out = NULL;
         return CBA_R_LIFE_MEMORY;
     }
-    EVP_EncodeBlock((unsigned char *)*out, token->value, (int)token->length);
+    cba_spnego_write(cba_span_of(ap_req->data, ap_req->length), token);
+    EVP_EncodeBlock((unsigned char *)*out, token, (int)len);
+    OPENSSL_cleanse(token, len);
+    free(token);
     return CBA_R_OK;
 }
 
 enum cba_reason cba_ticket_token(struct cba_ticket *ticket, struct cba_span bindings, char **base64,
                                  struct cba_result *result)
 {
-    struct gss_channel_bindings_struct channel = {.initiator_addrtype = GSS_C_AF_UNSPEC,
-                                                  .acceptor_addrtype = GSS_C_AF_UNSPEC};
-    gss_ctx_id_t context = GSS_C_NO_CONTEXT;
-    gss_buffer_desc token = GSS_C_EMPTY_BUFFER;
-    enum cba_reason reason = CBA_R_KRB_TOKEN;
-    OM_uint32 major, minor, ignored;
+    krb5_context context;
+    krb5_data ap_req = {0};
+    krb5_error_code code;
+    enum cba_reason reason;
+    int64_t now = time(NULL);
 
     *base64 = NULL;
-    if (time(NULL) < ticket->begins - CLOCK_SKEW) { /* GSSAPI's minor codes do not tell */
+    if (now < ticket->begins - CLOCK_SKEW) {
         cba_result_set(result, "the ticket of %s is one of the future", ticket->client);
         return CBA_R_KRB_SKEW;
     }
-    if (time(NULL) >= ticket->expires) {
+    if (now >= ticket->expires) {
         cba_result_set(result, "the ticket of %s has expired", ticket->client);
         return CBA_R_KRB_TOKEN;
     }
-    channel.application_data.length = bindings.len;
-    channel.application_data.value = (void *)(uintptr_t)bindings.ptr; /* only read */
-    major = gss_init_sec_context(&minor, ticket->credential, &context, ticket->target, &spnego, 0,
-                                 GSS_C_INDEFINITE,
-                                 bindings.len > 0 ? &channel : GSS_C_NO_CHANNEL_BINDINGS,
-                                 GSS_C_NO_BUFFER, NULL, &token, NULL, NULL);
-    if (GSS_ERROR(major)) {
-        gss_fail("token", major, minor, result);
-    } else if (token.length == 0) {
-        cba_result_set(result, "GSSAPI made no token");
-    } else if (is_proven(ticket, context, result)) {
-        reason = encode(&token, base64, result);
+    reason = cba_krb5_of_thread(&context, result);
+    if (reason != CBA_R_OK) {
+        return reason;
     }
-    if (context != GSS_C_NO_CONTEXT) {
-        gss_delete_sec_context(&ignored, &context, GSS_C_NO_BUFFER);
+    code = make_ap_req(context, ticket->creds, bindings, &ap_req);
+    if (code != 0) {
+        fail(context, code, "token", result);
+        return cba_krb5_reason(code, CBA_KRB5_TOKEN);
     }
-    if (token.value != NULL) {
-        OPENSSL_cleanse(token.value, token.length);
-    }
-    gss_release_buffer(&ignored, &token);
+    reason = encode(&ap_req, base64, result);
+    OPENSSL_cleanse(ap_req.data, ap_req.length);
+    krb5_free_data_contents(context, &ap_req);
     return reason;
 }
 

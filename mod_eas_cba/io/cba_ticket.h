@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A ticket: one service ticket for one account to one SPN, as a GSSAPI credential that is ready to
- * make tokens and can reach no KDC and no other credential. Reference-counted, immutable, shared by
- * threads. Tokens are made anew for every attempt and never kept.
+ * A ticket: one service ticket for one account to one SPN, with its session key. What is made of it
+ * needs no KDC and no credential of anybody else. Reference-counted, immutable, shared by threads.
+ * Tokens are made anew for every attempt and never kept.
  */
 #ifndef CBA_TICKET_H
 #define CBA_TICKET_H
@@ -14,10 +14,12 @@
 #include "cba_reason.h"
 #include "cba_span.h"
 
+#define CBA_TICKET_BINDING_MAX 256 /* bytes of a channel binding's application data */
+
 struct cba_ticket;
 
-/* From one service ticket (copied). CBA_R_OK with *out holding one reference, or KRB_TOKEN,
- * KRB_OTHER, LIFE_MEMORY. */
+/* From one service ticket (copied). CBA_R_OK with *out holding one reference, or KRB_OTHER,
+ * LIFE_MEMORY. */
 enum cba_reason cba_ticket_create(krb5_context context, const krb5_creds *creds,
                                   struct cba_ticket **out, struct cba_result *result);
 struct cba_ticket *cba_ticket_ref(struct cba_ticket *ticket);
@@ -43,9 +45,9 @@ enum cba_reason cba_ticket_import(struct cba_span bytes, const char *sam, const 
 
 /* A new SPNEGO token (RFC 4178) for the ticket's client, in one leg, base64 without line breaks:
  * what follows "Negotiate " (RFC 4559). bindings: application data of channel bindings (RFC 5929),
- * empty for none. The name that the token speaks for is compared with the ticket's client. CBA_R_OK
- * with *base64 allocated by malloc (wipe and free with cba_token_free), or KRB_TOKEN, KRB_SKEW, LIFE_MEMORY.
- */
+ * empty for none, at most CBA_TICKET_BINDING_MAX bytes. The authenticator names the ticket's own
+ * client: an acceptor refuses any other (RFC 4120 3.2.3). CBA_R_OK with *base64 allocated by malloc
+ * (wipe and free with cba_token_free), or KRB_TOKEN, KRB_SKEW, LIFE_MEMORY. */
 enum cba_reason cba_ticket_token(struct cba_ticket *ticket, struct cba_span bindings, char **base64,
                                  struct cba_result *result);
 void cba_token_free(char *base64); /* NULL is allowed */

@@ -22,7 +22,7 @@ PARTS = {
     "NTAuth": ["cba_gateway_ntauth"],
     "body": ["cba_proxy_handler"],
     "ticket": ["cba_gateway_ticket"],
-    "token (GSSAPI)": ["cba_ticket_token"],
+    "token": ["cba_ticket_token"],
     "mod_proxy_http": ["cba_mod_proxy_run"],
 }
 GATE, BACK, ALL = "cba_gate_access", "cba_proxy_scheme_handler", "ap_process_async_request"
@@ -78,7 +78,7 @@ def measure(bench, quick):
     rest = each(GATE) - sum(list(parts.values())[:4])
     parts["the rest of the decision, log line"] = rest
     parts["the rest of the attempt"] = each(BACK) - parts["ticket"] - parts["mod_proxy_http"]
-    parts["mod_proxy_http"] -= parts["token (GSSAPI)"]     # made while it writes
+    parts["mod_proxy_http"] -= parts["token"]     # made while it writes
     parts["httpd, TLS, filters, access log"] = whole - sum(parts.values())
     load.table(["", "instructions/request", "%"], [
         [label, "%.0f" % number, "%.1f" % (100 * number / whole)]

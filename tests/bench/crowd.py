@@ -23,25 +23,34 @@ class Crowd:
         self.phones = list(workers.map(
             lambda account: bench.certificate(account, subject=account.name), self.accounts))
 
-    def visit(self, gateway, requests=1, part=slice(None)):
-        """Every phone, or those of a part, connects once and sends so many requests.  Returns seconds
-        and problems."""
+    def connect(self, gateway):
+        """The connection of every phone, made."""
+        def one(phone):
+            return self.bench.phone(phone, gateway=gateway).connect().__enter__()
+        with concurrent.futures.ThreadPoolExecutor(WORKERS) as workers:
+            return list(workers.map(one, self.phones))
+
+    def visit(self, gateway, requests=1, part=slice(None), connections=None):
+        """Every phone, or those of a part, connects once, or uses the connection that it has, sends so
+        many requests, and leaves.  Returns seconds and problems."""
         waiting, problems = queue.Queue(), []
-        for pair in list(zip(self.accounts, self.phones))[part]:
-            waiting.put(pair)
+        for place in list(range(len(self.phones)))[part]:
+            waiting.put(place)
         body = wbxml.folder_sync()
 
         def work():
             while True:
                 try:
-                    account, certificate = waiting.get_nowait()
+                    place = waiting.get_nowait()
                 except queue.Empty:
                     return
-                with self.bench.phone(certificate, gateway=gateway).connect() as connection:
-                    for _ in range(requests):
-                        answer = connection.command("FolderSync", body)
-                        if answer.status != 200:
-                            problems.append("%s: %s" % (account.name, answer))
+                connection = (connections[place] if connections else self.bench.phone(
+                    self.phones[place], gateway=gateway).connect().__enter__())
+                for _ in range(requests):
+                    answer = connection.command("FolderSync", body)
+                    if answer.status != 200:
+                        problems.append("%s: %s" % (self.accounts[place].name, answer))
+                connection.__exit__(None, None, None)
         begin = time.monotonic()
         threads = [threading.Thread(target=work) for _ in range(WORKERS)]
         for thread in threads:

@@ -10,7 +10,6 @@ import tempfile
 from lab import namespace, wbxml
 from lab.exchange import Exchange
 
-#: Phones of four accounts: GSSAPI locks an account's credential.
 ACCOUNTS = ("alice", "bob", "carol", "dave")
 TICK = 1 / os.sysconf("SC_CLK_TCK")
 QUERY = "?Cmd=Sync&User=alice&DeviceId=benchphone1&DeviceType=Bench"
@@ -40,7 +39,7 @@ def open_backend(bench, host="cas5", **more):
 
 
 def cpu(server):
-    """Seconds of CPU time that all processes of an httpd have used."""
+    """Seconds of CPU time that all processes of a server have used."""
     total = 0
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:

@@ -15,8 +15,8 @@ from lab.process import Daemon, listens, run, wait_until
 from lab.relay import BlackHole, Relay
 
 SOURCES = ["io/cba_breaker.c", "io/cba_conn.c", "io/cba_directory.c", "io/cba_discovery.c",
-           "io/cba_host.c", "io/cba_kdc.c",
-           "io/cba_krb5.c", "io/cba_ldap.c", "io/cba_login.c", "io/cba_ntauth_set.c",
+           "io/cba_host.c", "io/cba_kdc.c", "io/cba_keys.c", "io/cba_krb5.c", "io/cba_ldap.c",
+           "io/cba_login.c", "io/cba_ntauth_set.c",
            "io/cba_profile.c", "io/cba_sasl.c", "io/cba_service.c", "io/cba_srv.c", "io/cba_wire.c",
            "core/cba_account.c", "core/cba_altsec.c", "core/cba_dn.c", "core/cba_escape.c",
            "core/cba_groups.c", "core/cba_mapping.c", "core/cba_name.c", "core/cba_ntauth.c",

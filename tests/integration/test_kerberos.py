@@ -19,10 +19,10 @@ from lab.harness import SANITIZERS, Build, Harness
 from lab.process import wait_until
 from lab.relay import BlackHole
 
-SOURCES = ["io/cba_breaker.c", "io/cba_discovery.c", "io/cba_host.c", "io/cba_kdc.c", "io/cba_krb5.c",
-           "io/cba_profile.c", "io/cba_s4u.c", "io/cba_service.c", "io/cba_srv.c",
+SOURCES = ["io/cba_breaker.c", "io/cba_discovery.c", "io/cba_host.c", "io/cba_kdc.c", "io/cba_keys.c",
+           "io/cba_krb5.c", "io/cba_profile.c", "io/cba_s4u.c", "io/cba_service.c", "io/cba_srv.c",
            "io/cba_ticket.c", "core/cba_pac.c", "core/cba_reason.c", "core/cba_sid.c",
-           "core/cba_span.c"]
+           "core/cba_span.c", "core/cba_spnego.c"]
 LIBRARIES = ["-Wl,--no-as-needed", "-lresolv"]
 REALM = kerberos.REALM
 CAS1 = "HTTP/" + namespace.host("cas1")

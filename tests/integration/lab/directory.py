@@ -117,6 +117,11 @@ class Controller:
         wait_until(answers, "domain controller %s" % self.name)
         return self
 
+    @property
+    def pid(self):
+        """Process id, also the id of the process group; None while not running."""
+        return self._daemon.pid if self._daemon else None
+
     def running(self):
         return self._daemon is not None and self._daemon.running()
 
