@@ -55,6 +55,27 @@ enum cba_reason cba_answer_judge(const request_rec *r, int status)
     return negotiable ? CBA_R_BACK_CHALLENGE : CBA_R_BACK_NO_NEGOTIATE;
 }
 
+bool cba_answer_is_challenge(const char *head)
+{
+    static const char name[] = "\r\nWWW-Authenticate:";
+    const char *line, *end = strstr(head, "\r\n\r\n");
+    bool negotiable = false;
+
+    if (!end || strncmp(head, "HTTP/1.", 7) || !head[7] || strncmp(head + 8, " 401", 4)) {
+        return false;
+    }
+    for (line = strstr(head, "\r\n"); line && line < end && !negotiable;
+         line = strstr(line + 2, "\r\n")) {
+        if (!strncasecmp(line, name, sizeof name - 1)) {
+            const char *value = line + sizeof name - 1;
+
+            negotiable = cba_challenge_offers(
+                cba_span_of(value, (size_t)(strstr(value, "\r\n") - value)), "Negotiate");
+        }
+    }
+    return negotiable;
+}
+
 /* mod_proxy says that the back end broke off by an error bucket, and with an EOC bucket that it had
  * not begun to answer and that the phone's connection shall be closed. */
 static bool is_broken(apr_bucket_brigade *bb, bool *mute)

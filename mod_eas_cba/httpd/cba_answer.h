@@ -34,6 +34,10 @@ void cba_answer_watch(request_rec *r, struct cba_answer_watch *watch);
  * how it would have been withheld. */
 enum cba_reason cba_answer_judge(const request_rec *r, int status);
 
+/* Is this, what came of an answer as it came, a whole head of a 401 that offers Negotiate? Ends with
+ * NUL. */
+bool cba_answer_is_challenge(const char *head);
+
 /* After an attempt of which nothing is on its way to the phone: nothing of it stays in r. */
 void cba_answer_forget(request_rec *r, struct cba_answer_watch *watch);
 

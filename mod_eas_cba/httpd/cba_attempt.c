@@ -10,12 +10,18 @@
 #include "cba_answer.h"
 #include "cba_back_cert.h"
 #include "cba_binding.h"
+#include "cba_parking.h"
 #include "cba_private.h"
 #include "cba_spool.h"
+
+#define HANDSHAKE_S 30   /* where the worker has no connectiontimeout= */
+#define HEAD_MAX    8192 /* of an answer that came before the request had left */
+#define READS_MAX   16
 
 /* An attempt while mod_proxy_http runs. */
 struct run {
     request_rec *r;
+    const proxy_worker *worker; /* the original */
     const char *host;
     struct cba_ticket *ticket;
     bool bind;
@@ -25,6 +31,7 @@ struct run {
     bool began;                /* the head of the request was handed on, with a token */
     bool bound;                /* ... and the token with a channel binding */
     bool broken;               /* what was handed on could not be written */
+    bool challenged;           /* ... and the back end had said 401 before it broke off */
     enum cba_reason reason;    /* CBA_R_OK, or why there is no token */
     struct cba_result *result;
 };
@@ -134,6 +141,33 @@ static apr_bucket *make_authorization(const struct backend *backend, apr_bucket_
     return line ? apr_bucket_heap_create(line, strlen(line), wipe, alloc) : NULL;
 }
 
+/* mod_ssl shakes hands before it looks at what it shall write. The worker's timeout= is made for a
+ * held Ping; a back end that takes up no connection is to be known earlier, while the next one can
+ * still be asked. */
+static apr_status_t shake_hands(ap_filter_t *f)
+{
+    apr_bucket_brigade *nothing = apr_brigade_create(running->r->pool, f->c->bucket_alloc);
+    apr_socket_t *socket = ap_get_conn_socket(f->c);
+    const proxy_worker_shared *shared = running->worker->s;
+    apr_interval_time_t limit =
+        shared->conn_timeout_set ? shared->conn_timeout : apr_time_from_sec(HANDSHAKE_S);
+    apr_interval_time_t timeout = -1;
+    struct cba_parking_wait wait;
+    apr_status_t rv;
+
+    apr_socket_timeout_get(socket, &timeout);
+    if (timeout < 0 || timeout > limit) {
+        apr_socket_timeout_set(socket, limit);
+    }
+    APR_BRIGADE_INSERT_TAIL(nothing, apr_bucket_flush_create(f->c->bucket_alloc));
+    cba_parking_wait_begin(&wait, running->worker);
+    rv = ap_pass_brigade(f->next, nothing);
+    cba_parking_wait_end(&wait);
+    apr_brigade_destroy(nothing);
+    apr_socket_timeout_set(socket, timeout);
+    return rv;
+}
+
 /* The head of a request is about to leave: first the handshake, if there was none, then the token
  * for the certificate that the back end showed in it, behind the request line. */
 static apr_status_t write_head(ap_filter_t *f, apr_bucket_brigade *bb)
@@ -143,10 +177,8 @@ static apr_status_t write_head(ap_filter_t *f, apr_bucket_brigade *bb)
     apr_bucket *authorization = NULL;
     apr_status_t rv = APR_SUCCESS;
 
-    if (!backend) { /* mod_ssl shakes hands before it looks at what it shall write */
-        APR_BRIGADE_INSERT_TAIL(line, apr_bucket_flush_create(f->c->bucket_alloc));
-        rv = ap_pass_brigade(f->next, line);
-        apr_brigade_cleanup(line);
+    if (!backend) {
+        rv = shake_hands(f);
         backend = ap_get_module_config(f->c->conn_config, &eas_cba_module);
     }
     if (rv == APR_SUCCESS) { /* without a verified back end there is no token */
@@ -165,6 +197,39 @@ static apr_status_t write_head(ap_filter_t *f, apr_bucket_brigade *bb)
     return rv;
 }
 
+/* A back end may answer before it has the whole body and then close the connection, with what was
+ * on its way unread: the kernel tells the writer so, and keeps what had come for who reads. mod_proxy
+ * does not read then. Nothing is waited for here: what has not come is lost. */
+static bool is_challenged(ap_filter_t *f)
+{
+    apr_bucket_brigade *said = apr_brigade_create(running->r->pool, f->c->bucket_alloc);
+    unsigned aborted = f->c->aborted;
+    apr_status_t rv = APR_SUCCESS;
+    char head[HEAD_MAX + 1] = "";
+    apr_size_t have = 0;
+    int i;
+
+    f->c->aborted = 0; /* mod_ssl would not read */
+    /* TLS 1.3's session tickets may stand before the answer, and are "nothing yet" each. */
+    for (i = 0; i < READS_MAX && have < HEAD_MAX && !strstr(head, "\r\n\r\n") &&
+                (rv == APR_SUCCESS || APR_STATUS_IS_EAGAIN(rv));
+         i++) {
+        apr_size_t len = HEAD_MAX - have;
+
+        rv = ap_get_brigade(f->c->input_filters, said, AP_MODE_READBYTES, APR_NONBLOCK_READ,
+                            (apr_off_t)len);
+        if (rv == APR_SUCCESS) {
+            rv = apr_brigade_flatten(said, head + have, &len);
+            have += rv == APR_SUCCESS ? len : 0;
+            head[have] = 0;
+        }
+        apr_brigade_cleanup(said);
+    }
+    apr_brigade_destroy(said);
+    f->c->aborted = aborted;
+    return cba_answer_is_challenge(head);
+}
+
 /* Above mod_ssl's filters, on connections to back ends. */
 static apr_status_t write_request(ap_filter_t *f, apr_bucket_brigade *bb)
 {
@@ -179,7 +244,10 @@ static apr_status_t write_request(ap_filter_t *f, apr_bucket_brigade *bb)
     }
     if (rv == APR_SUCCESS) {
         rv = ap_pass_brigade(f->next, bb);
-        running->broken = rv != APR_SUCCESS;
+        if (rv != APR_SUCCESS) {
+            running->broken = true;
+            running->challenged = is_challenged(f);
+        }
     }
     return rv;
 }
@@ -256,7 +324,7 @@ static void judge(request_rec *r, const struct run *run, const struct cba_pass *
         refuse(attempt, run->reason);
     } else if (!run->began) {
         judge_unbegun(run, status, attempt);
-    } else if (challenge == CBA_R_BACK_CHALLENGE) {
+    } else if (challenge == CBA_R_BACK_CHALLENGE || (!pass->answer.seen && run->challenged)) {
         refuse(attempt, run->bound ? CBA_R_BACK_CHALLENGE : CBA_R_BACK_UNBOUND);
         attempt->outcome = CBA_OUTCOME_CHALLENGED;
     } else if (challenge == CBA_R_BACK_NO_NEGOTIATE || challenge == CBA_R_BACK_PROXY_CHALLENGE) {
@@ -273,6 +341,7 @@ void cba_attempt_make(request_rec *r, struct cba_pass *pass, const struct cba_ta
     proxy_worker *worker = target->worker;
     struct run *around = running; /* of the request whose subrequest this one is */
     struct run run = {.r = r,
+                      .worker = worker,
                       .host = target->host,
                       .ticket = ticket,
                       .bind = bind,

@@ -11,7 +11,7 @@
 #include <http_protocol.h>
 #include <util_filter.h>
 
-#define STEP 65536 /* bytes asked for at a time */
+#define STEP 65536 /* bytes asked for at a time, and read from disk at a time */
 #define PROCESSES_MAX                                                                              \
     1024 /* rows: processes of all generations that hold bodies on disk at a time */
 
@@ -79,7 +79,7 @@ static int64_t sum_of_rows(void)
     for (i = 0; i < PROCESSES_MAX; i++) {
         int64_t pid = atomic_load(&rows[i].pid);
 
-        if (pid && atomic_load(&rows[i].bytes) && !is_gone(pid)) {
+        if (pid && atomic_load(&rows[i].bytes) && (&rows[i] == my_row || !is_gone(pid))) {
             sum += atomic_load(&rows[i].bytes);
         }
     }
@@ -319,7 +319,12 @@ void cba_spool_rewind(struct cba_spool *spool)
         }
     }
     if (spool->on_disk) { /* a new bucket each time: reading one uses it up */
-        apr_brigade_insert_file(spool->pending, spool->file, 0, spool->on_disk, spool->r->pool);
+        apr_bucket *file =
+            apr_brigade_insert_file(spool->pending, spool->file, 0, spool->on_disk, spool->r->pool);
+
+        /* A file that is mapped ends the process where its disk fails. */
+        apr_bucket_file_enable_mmap(file, 0);
+        apr_bucket_file_set_buf_size(file, STEP);
     }
     APR_BRIGADE_INSERT_TAIL(spool->pending, apr_bucket_eos_create(spool->pending->bucket_alloc));
 }
@@ -349,6 +354,16 @@ static apr_status_t give_body(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_m
     if (mode == AP_MODE_EXHAUSTIVE) {
         APR_BRIGADE_CONCAT(bb, spool->pending);
         return APR_SUCCESS;
+    }
+    /* A file is read in large steps, not in what mod_proxy asks for (8 KB, in two calls each). */
+    if (APR_BUCKET_IS_FILE(APR_BRIGADE_FIRST(spool->pending))) {
+        const char *data;
+        apr_size_t len;
+
+        rv = apr_bucket_read(APR_BRIGADE_FIRST(spool->pending), &data, &len, APR_BLOCK_READ);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
     }
     rv = apr_brigade_partition(spool->pending, readbytes, &end);
     if (rv != APR_SUCCESS && rv != APR_INCOMPLETE) {

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the measurements share: load by ab(1), the CPU time of an httpd, rounds, tables."""
+"""What the measurements share: load by ab(1) or, with bodies, by uploader.c; the CPU time of an
+httpd, rounds, tables."""
 import csv
 import os
 import re
@@ -7,8 +8,9 @@ import statistics
 import subprocess
 import tempfile
 
-from lab import namespace, wbxml
+from lab import module, namespace, wbxml
 from lab.exchange import Exchange
+from lab.process import run
 
 ACCOUNTS = ("alice", "bob", "carol", "dave")
 TICK = 1 / os.sysconf("SC_CLK_TCK")
@@ -95,6 +97,36 @@ class Shot:
         return float(found.group(1)) if found else 0.0
 
 
+def compile_uploader(folder):
+    """Path of the program."""
+    target = os.path.join(folder, "uploader")
+    run("gcc", "-std=gnu11", "-O2", *module.WARNINGS, "-o", target,
+        os.path.join(os.path.dirname(os.path.abspath(__file__)), "uploader.c"),
+        "-lssl", "-lcrypto", "-lpthread")
+    return target
+
+
+class Upload:
+    """The same as a Shot, of bodies by uploader.c: the requests alone, on connections that are open
+    and have been used."""
+
+    def __init__(self, gateway, phones, requests, connections, program, body):
+        with tempfile.NamedTemporaryFile() as sent:
+            sent.write(body)
+            sent.flush()
+            with subprocess.Popen(
+                    [program, gateway.address, str(gateway.port), gateway.name, PATH, sent.name,
+                     str(requests), str(connections), *[phone.both for phone in phones]],
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+                said = process.stdout.readline()
+                assert said == "ready\n", said
+                before = cpu(gateway)
+                said = process.communicate("go\n", timeout=600)[0]
+                self.cpu = (cpu(gateway) - before) / requests * 1e6
+            assert process.returncode == 0, said
+        self.rate, self.p50, self.p99, self.bad = map(float, said.split())
+
+
 class Series:
     """The shots of one contestant; its figures are their medians."""
 
@@ -106,17 +138,17 @@ class Series:
 
     @property
     def failures(self):
-        return sum(shot.bad for shot in self.shots)
+        return int(sum(shot.bad for shot in self.shots))
 
 
-def contest(gateways, phones, rounds, **shape):
+def contest(gateways, phones, rounds, shot=Shot, **shape):
     """Every gateway shoots once a round, after a warm-up; a Series for each name."""
     series = {name: Series() for name in gateways}
     for gateway in gateways.values():
-        Shot(gateway, phones, **{**shape, "requests": 4 * shape["connections"]})
+        shot(gateway, phones, **{**shape, "requests": 4 * shape["connections"]})
     for _ in range(rounds):
         for name, gateway in gateways.items():
-            series[name].shots.append(Shot(gateway, phones, **shape))
+            series[name].shots.append(shot(gateway, phones, **shape))
     return series
 
 

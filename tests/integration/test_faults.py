@@ -253,6 +253,37 @@ def test_refused_once(fresh, faulty, phone, case):
         (hashlib.sha256(BODY).hexdigest(), True)}
 
 
+def test_refused_before_it_has_the_body(fresh, faulty, phone):
+    """It says 401 and closes while the body is on its way: the token was refused, nobody has half a
+    mail."""
+    body = content(10 * MIB)
+    for read in (0.0, 0.25):
+        faulty.reset(lambda seen, read=read: NONE if faulty.times("X-Mark")[
+            seen.headers["x-mark"]] > 1 else Fault(REFUSED, "close", read))
+        with phone("alice", fresh).connect() as connection:
+            mark, answer = send(connection, body=body)
+        assert (answer.status, answer.body, answer.error) == (200, b"fine", ""), str(answer)
+        withheld(answer)
+        assert faulty.times("X-Mark") == {mark: 2}
+        assert [one.complete for one in faulty.seen] == [False, True]
+        assert faulty.seen[1].sha256 == hashlib.sha256(body).hexdigest()
+        assert len(faulty.times("Authorization")) == 2
+    no_file_stays(fresh)
+
+
+@pytest.mark.eas("EAS0701", "EAS0712")
+def test_refused_for_good_before_it_has_the_body(fresh, faulty, phone):
+    """Tried with a fresh ticket once; then with the one there is."""
+    faulty.reset(Fault(REFUSED, "close", 0.0))
+    for number, times in (("EAS0701", 2), ("EAS0712", 1)):
+        with phone("alice", fresh).connect() as connection:
+            mark, answer = send(connection, body=content(10 * MIB))
+        assert answer.status == 502, str(answer)
+        bare(answer)
+        assert faulty.times("X-Mark")[mark] == times
+        logged(fresh, status="502", EAS_REASON=number)
+
+
 @pytest.mark.parametrize("case", REFUSALS)
 @pytest.mark.eas("EAS0701")
 def test_refused_for_good(fresh, faulty, phone, expect, case):

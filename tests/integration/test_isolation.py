@@ -14,7 +14,7 @@ import pytest
 
 from lab import soak
 from lab.phone import PATH
-from lab.process import wait_until
+from lab.process import run, wait_until
 from test_body import head
 from shared import place
 
@@ -155,6 +155,35 @@ def test_connection_waits_for_its_own_worker(gateway, keeper, phone):
         with phone("alice").connect() as connection:
             assert connection.request("OPTIONS", path).user == full("alice")
     assert sound(keeper)["connections"] == 2
+
+
+def connections_to(backend):
+    """How many the kernel knows, of which the gateway has not closed its side."""
+    end = "%s:%d" % (backend.address, backend.port)
+    return len(run("ss", "-Htn", "state", "established", "dst", end).stdout.splitlines())
+
+
+def test_connection_waits_no_longer_than_it_may(towards_keeper, keeper, phone):
+    """It ends by the clock, whether anything else happens or not."""
+    towards_keeper(processes=1)
+    with phone("alice").connect() as connection:
+        assert connection.command("Sync").user == full("alice")
+    assert connections_to(keeper) == 1
+    wait_until(lambda: connections_to(keeper) == 0, "the end of what waits", pause=0.2)
+    with phone("alice").connect() as connection:
+        assert connection.command("Sync").user == full("alice")
+    assert sound(keeper)["connections"] == 2
+
+
+def test_connections_that_wait_give_way(gateway, backend, phone):
+    """A back end that has room for two connections, both of them taken by what waits."""
+    small = backend("cas5", mpm="prefork", processes=1, threads=2)
+    gateway(processes=1, target=small.url + " timeout=3600")
+    for user in ("alice", "bob"):
+        assert phone(user).command("Sync").user == full(user)
+    assert connections_to(small) == 2
+    answer = phone("carol").command("Sync")
+    assert answer.user == full("carol") and answer.seconds < 6, str(answer)
 
 
 def test_http2_streams_of_many_users_at_once(towards_keeper, keeper, phone):

@@ -113,6 +113,8 @@ class Faulty:
             self._sockets[number] = raw
         try:
             raw.settimeout(60)
+            # An answer leaves before the connection is reset behind it.
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._context.wrap_socket(raw, server_side=True) as connection:
                 self._sockets[number] = connection
                 stream = connection.makefile("rb")

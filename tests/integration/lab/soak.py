@@ -214,7 +214,8 @@ def without_isolation(folder):
     path = os.path.join(tree, "httpd", "cba_private.c")
     with open(path, encoding="utf-8") as file:
         text = file.read()
-    private, shared = "return &connection->copy;", "return (proxy_worker *)connection->worker;"
+    private = "return &connection->copy;"
+    shared = "return (proxy_worker *)connection->berth.worker;"
     assert text.count(private) == 1, "cba_private.c is not what this patch was made for"
     with open(path, "w", encoding="utf-8") as file:
         file.write(text.replace(private, shared))
