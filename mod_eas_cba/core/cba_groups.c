@@ -86,12 +86,17 @@ void cba_groups_pack(const struct cba_attribute *attributes, size_t count, struc
     }
 }
 
+size_t cba_groups_length(const unsigned char *sid)
+{
+    return 8 + 4 * (size_t)sid[1]; /* MS-DTYP 2.4.2.2 */
+}
+
 bool cba_groups_contain(const struct cba_groups *groups, const struct cba_sid *group)
 {
     size_t len;
 
     for (size_t at = 0; group->len > 0 && at < groups->len; at += len) {
-        len = 8 + 4 * (size_t)groups->sids[at + 1]; /* MS-DTYP 2.4.2.2 */
+        len = cba_groups_length(groups->sids + at);
         if (len == group->len && memcmp(groups->sids + at, group->binary, len) == 0) {
             return true;
         }

@@ -16,6 +16,13 @@ struct cba_groups {
     unsigned char sids[]; /* their binary forms, one after the other: each tells its length */
 };
 
+/* What the directory says of a group's name. */
+struct cba_group {
+    enum cba_reason reason; /* OK; DIR_GROUP, DIR_GROUP_ELSEWHERE: no group's that could be told */
+    struct cba_sid sid;     /* empty, unless OK */
+    struct cba_result result; /* why not */
+};
+
 /* The attributes to ask the directory for, NULL-terminated; a search of the account itself only. */
 extern const char *const cba_groups_attributes[];
 
@@ -29,6 +36,9 @@ enum cba_reason cba_groups_measure(const struct cba_attribute *attributes, size_
 
 /* Packs attributes that were measured into *out, which has that size. */
 void cba_groups_pack(const struct cba_attribute *attributes, size_t count, struct cba_groups *out);
+
+/* How long the SID is that the packed form has here. */
+size_t cba_groups_length(const unsigned char *sid);
 
 /* Is the group among them? An empty SID never is. */
 bool cba_groups_contain(const struct cba_groups *groups, const struct cba_sid *group);

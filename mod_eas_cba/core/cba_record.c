@@ -220,6 +220,99 @@ bool cba_record_take_ntauth(struct cba_span content, struct cba_span values[CBA_
     return true;
 }
 
+/* --- groups --- */
+
+size_t cba_record_put_groups(const struct cba_groups *groups,
+                             unsigned char out[CBA_RECORD_GROUPS_MAX])
+{
+    struct stream stream = {NULL, out, CBA_RECORD_GROUPS_MAX,
+                            groups->count > 0 && groups->count <= CBA_GROUPS_MAX};
+    uint64_t count = groups->count;
+    struct cba_sid sid = {0};
+
+    pass_number(&stream, &count, 2);
+    for (size_t at = 0; stream.good && at < groups->len; at += sid.len) {
+        sid.len = cba_groups_length(groups->sids + at);
+        memcpy(sid.binary, groups->sids + at, sid.len);
+        pass_sid(&stream, &sid);
+    }
+    return stream.good ? CBA_RECORD_GROUPS_MAX - stream.left : 0;
+}
+
+bool cba_record_take_groups(struct cba_span content, struct cba_groups *out)
+{
+    struct stream stream = {content.ptr, NULL, content.len, content.ptr != NULL};
+    uint64_t count = 0;
+    struct cba_sid sid = {0};
+
+    out->count = out->len = 0;
+    if (stream.good) {
+        pass_number(&stream, &count, 2);
+        stream.good = stream.good && count > 0 && count <= CBA_GROUPS_MAX;
+    }
+    while (stream.good && out->count < count) {
+        pass_sid(&stream, &sid);
+        if (stream.good) {
+            memcpy(out->sids + out->len, sid.binary, sid.len);
+            out->len += sid.len;
+            out->count++;
+        }
+    }
+    if (!stream.good || stream.left > 0) {
+        out->count = out->len = 0;
+        return false;
+    }
+    return true;
+}
+
+static void pass_group(struct stream *stream, struct cba_group *group)
+{
+    static const enum cba_reason reasons[] = {CBA_R_OK, CBA_R_DIR_GROUP, CBA_R_DIR_GROUP_ELSEWHERE};
+    const uint64_t last = sizeof reasons / sizeof *reasons - 1;
+    uint64_t which = 0;
+
+    while (!stream->in && which < last && reasons[which] != group->reason) {
+        which++;
+    }
+    pass_number(stream, &which, 1);
+    if (!stream->good || which > last || (!stream->in && reasons[which] != group->reason)) {
+        stream->good = false;
+        return;
+    }
+    group->reason = reasons[which];
+    if (group->reason == CBA_R_OK) {
+        pass_sid(stream, &group->sid);
+        stream->good = stream->good && group->sid.len > 0;
+    } else {
+        pass_text(stream, group->result.detail, CBA_DETAIL_MAX);
+    }
+}
+
+size_t cba_record_put_group(const struct cba_group *group, unsigned char out[CBA_RECORD_GROUP_MAX])
+{
+    struct stream stream = {NULL, out, CBA_RECORD_GROUP_MAX,
+                            cba_span_is_text(cba_span_str(group->result.detail))};
+    struct cba_group copy = *group;
+
+    pass_group(&stream, &copy);
+    return stream.good ? CBA_RECORD_GROUP_MAX - stream.left : 0;
+}
+
+bool cba_record_take_group(struct cba_span content, struct cba_group *out)
+{
+    struct stream stream = {content.ptr, NULL, content.len, content.ptr != NULL};
+
+    memset(out, 0, sizeof *out);
+    if (stream.good) {
+        pass_group(&stream, out);
+    }
+    if (!stream.good || stream.left > 0) {
+        memset(out, 0, sizeof *out);
+        return false;
+    }
+    return true;
+}
+
 /* --- heads and times --- */
 
 static void pass_head(struct stream *stream, uint64_t *format, uint64_t *type,

@@ -8,6 +8,7 @@
 #ifndef CBA_RECORD_H
 #define CBA_RECORD_H
 
+#include "cba_groups.h"
 #include "cba_mapping.h"
 
 /* Of the whole: to be raised whenever a field is added, taken away or changes its meaning. Records
@@ -23,10 +24,16 @@
     (2 + 2 * (1 + CBA_SID_BINARY_MAX + 2 + CBA_SAM_MAX + 2 + CBA_UPN_MAX + 2 + CBA_DOMAIN_MAX +    \
               4 + 8 + 8 + 1 + 1 + 4))
 
+/* Contents of the largest set of groups, and of the largest word about a group's name. */
+#define CBA_RECORD_GROUPS_MAX (2 + CBA_GROUPS_MAX * (1 + CBA_SID_BINARY_MAX))
+#define CBA_RECORD_GROUP_MAX  (1 + 2 + CBA_DETAIL_MAX)
+
 enum cba_record_type {
     CBA_RECORD_ANSWER = 1, /* struct cba_answer, also that nobody was found */
     CBA_RECORD_TICKET = 2, /* a marshalled ticket, opaque here */
-    CBA_RECORD_NTAUTH = 3  /* values of NTAuthCertificates, opaque here */
+    CBA_RECORD_NTAUTH = 3, /* values of NTAuthCertificates, opaque here */
+    CBA_RECORD_GROUPS = 4, /* struct cba_groups */
+    CBA_RECORD_GROUP = 5   /* struct cba_group, also that the name is no group's */
 };
 
 /* Seconds since 1970, by the clock of who wrote the record. */
@@ -77,5 +84,21 @@ size_t cba_record_put_ntauth(const struct cba_span *values, size_t count, unsign
 /* And back: values borrow from content. False: it is no such list; *count is then 0. */
 bool cba_record_take_ntauth(struct cba_span content, struct cba_span values[CBA_NTAUTH_MAX],
                             size_t *count);
+
+/* The content of a record about an account's groups, all of them. Its length; 0: they are more than
+ * CBA_GROUPS_MAX, or none. */
+size_t cba_record_put_groups(const struct cba_groups *groups,
+                             unsigned char out[CBA_RECORD_GROUPS_MAX]);
+
+/* And back, as cba_groups_pack makes them: out has room for sizeof *out and as many bytes as content
+ * is long. False: it is no such set; *out is then empty. */
+bool cba_record_take_groups(struct cba_span content, struct cba_groups *out);
+
+/* The content of a record about a group's name. Its length; 0: another reason than there is in a
+ * struct cba_group, no SID where there must be one, or words that are no text. */
+size_t cba_record_put_group(const struct cba_group *group, unsigned char out[CBA_RECORD_GROUP_MAX]);
+
+/* And back. False: it is none; *out is then zeroed. */
+bool cba_record_take_group(struct cba_span content, struct cba_group *out);
 
 #endif

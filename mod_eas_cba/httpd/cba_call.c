@@ -20,7 +20,8 @@ struct errand {
 
 apr_status_t cba_call_make(const struct cba_call *call, unsigned *len)
 {
-    const ap_socache_provider_t *provider = call->provider;
+    const ap_socache_provider_t *provider = call->provider->functions;
+    ap_socache_instance_t *instance = call->provider->instance;
     apr_status_t status = APR_ENOMEM;
     apr_pool_t *pool; /* providers leave in it what they like */
 
@@ -29,15 +30,15 @@ apr_status_t cba_call_make(const struct cba_call *call, unsigned *len)
     }
     switch (call->operation) {
     case CBA_CALL_GET:
-        status = provider->retrieve(call->instance, call->server, call->key, CBA_STORE_KEY,
-                                    call->bytes, len, pool);
+        status = provider->retrieve(instance, call->server, call->key, CBA_STORE_KEY, call->bytes,
+                                    len, pool);
         break;
     case CBA_CALL_PUT:
-        status = provider->store(call->instance, call->server, call->key, CBA_STORE_KEY,
+        status = provider->store(instance, call->server, call->key, CBA_STORE_KEY,
                                  apr_time_from_sec(call->until), call->bytes, *len, pool);
         break;
     case CBA_CALL_REMOVE:
-        status = provider->remove(call->instance, call->server, call->key, CBA_STORE_KEY, pool);
+        status = provider->remove(instance, call->server, call->key, CBA_STORE_KEY, pool);
         break;
     }
     apr_pool_destroy(pool);
@@ -46,6 +47,7 @@ apr_status_t cba_call_make(const struct cba_call *call, unsigned *len)
 
 static void free_errand(struct errand *errand)
 {
+    cba_provider_unref(errand->call.provider, errand->call.server);
     pthread_cond_destroy(&errand->ended);
     pthread_mutex_destroy(&errand->lock);
     free(errand);
@@ -96,6 +98,7 @@ static struct errand *make_errand(const struct cba_call *call)
     pthread_mutex_init(&errand->lock, NULL);
     pthread_cond_init(&errand->ended, &attr);
     pthread_condattr_destroy(&attr);
+    cba_provider_ref(call->provider);
     return errand;
 }
 

@@ -12,8 +12,8 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
-#include <ap_socache.h>
 
+#include "cba_provider.h"
 #include "cba_store.h"
 
 enum cba_call_operation { CBA_CALL_GET, CBA_CALL_PUT, CBA_CALL_REMOVE };
@@ -21,9 +21,8 @@ enum cba_call_operation { CBA_CALL_GET, CBA_CALL_PUT, CBA_CALL_REMOVE };
 /* Pointers live as long as the process. */
 struct cba_call {
     enum cba_call_operation operation;
-    const ap_socache_provider_t *provider;
-    ap_socache_instance_t *instance;
-    server_rec *server; /* for the provider's log */
+    struct cba_provider *provider; /* the caller's; who is left behind holds it, too */
+    server_rec *server;            /* for the provider's log */
     unsigned char key[CBA_STORE_KEY];
     int64_t until;        /* seconds since 1970, of what is stored */
     unsigned char *bytes; /* to be stored, or room for what is found; only until the call returns */

@@ -7,203 +7,85 @@
 #include "cba_cache.h"
 #include "cba_conf.h"
 #include "cba_flight.h"
+#include "cba_knowledge.h"
 #include "cba_membership.h"
 #include "cba_ntauth_keeper.h"
-#include "cba_report.h"
-#include "cba_shared.h"
 
 #define ANSWERS_MAX  8192 /* certificates of accounts whose facts a process remembers */
 #define NOBODIES_MAX 8192 /* certificates that are nobody's */
 #define ISSUERS_MAX  8192 /* certificates whose issuer a process remembers */
-#define SEARCHES_MAX 15   /* at a time: one connection is left for NTAuth */
-/* While old facts serve: what looking for new ones may take of a request's time, and when the next
- * one looks. */
-#define RENEW_MS      1500
-#define RENEW_AGAIN_S 10
+#define SEARCHES_MAX 15   /* at a time, of all kinds: one connection is left for NTAuth */
 
 struct cba_facts {
-    const server_rec *server;
-    const struct cba_srv_conf *conf;
     struct cba_directory *directory;
     struct cba_ntauth_keeper *ntauth;
     struct cba_membership *membership;
-    /* Apart, so that a crowd of certificates that are nobody's drives nobody out who is somebody. A
-     * key is in one of them at most, but for a moment. */
-    struct cba_cache *answers, *nobodies;
+    struct cba_knowledge *answers;
     struct cba_cache *issuers;
-    struct cba_flight *flight; /* of answers */
     const char *scope; /* what else a remembered answer depends on: servers, base, principal */
 };
 
 /* Accounts */
 
-struct remembered {
-    int64_t issued; /* when the directory was asked */
-    struct cba_answer answer;
-};
-
-static void copy_answer(void *value, void *ctx)
+static bool is_nobody(const void *answer)
 {
-    const struct remembered *found = value;
-
-    *(struct cba_answer *)ctx = found->answer;
+    return ((const struct cba_answer *)answer)->count == 0;
 }
 
-static void copy_issue(void *value, void *ctx)
+static size_t write_answer(const void *answer, unsigned char *out)
 {
-    const struct remembered *found = value;
-
-    *(int64_t *)ctx = found->issued;
-}
-
-/* How long an answer serves here. */
-static int64_t lifetime(const struct cba_facts *facts, const struct cba_answer *answer)
-{
-    return answer->count ? cba_srv_ttl_account(facts->conf) : cba_srv_ttl_negative(facts->conf);
-}
-
-static void remember_answer(struct cba_facts *facts, const unsigned char *key,
-                            const struct cba_answer *answer, const struct cba_record_times *times)
-{
-    struct remembered *copy = malloc(sizeof *copy);
-
-    if (!copy) {
-        return; /* asked again next time */
-    }
-    copy->issued = times->issued;
-    copy->answer = *answer;
-    if (answer->count) {
-        cba_cache_keep(facts->answers, key, times->until, times->until + cba_srv_stale(facts->conf),
-                       copy);
-        cba_cache_forget(facts->nobodies, key);
-    } else {
-        cba_cache_put(facts->nobodies, key, times->until, copy);
-        cba_cache_forget(facts->answers, key);
-    }
-}
-
-static bool is_remembered(struct cba_facts *facts, const unsigned char *key,
-                          struct cba_answer *answer)
-{
-    int64_t now = apr_time_sec(apr_time_now());
-
-    return cba_cache_get(facts->answers, key, now, copy_answer, answer) ||
-           cba_cache_get(facts->nobodies, key, now, copy_answer, answer);
-}
-
-/* For other processes and gateways; that nobody was found as well, under the same key. */
-static void share_answer(struct cba_facts *facts, const unsigned char *key,
-                         const struct cba_answer *answer, const struct cba_record_times *times)
-{
-    unsigned char content[CBA_RECORD_ANSWER_MAX];
     size_t len;
 
-    if (facts->conf->shared) {
-        cba_record_put_answer(answer, content, &len);
-        cba_shared_put(facts->conf->shared, key, CBA_RECORD_ANSWER, times,
-                       cba_span_of(content, len));
-    }
+    cba_record_put_answer(answer, out, &len);
+    return len;
 }
 
-/* What another process or gateway learnt; it serves here as long as it would have there. */
-static bool recall_answer(struct cba_facts *facts, const unsigned char *key,
-                          struct cba_answer *answer)
+static enum cba_reason read_answer(struct cba_span content, void **out)
 {
-    struct cba_record_times times = {0, 0};
-    struct cba_shared_record record;
-    int64_t known = 0;
-    bool good;
+    struct cba_answer *answer = malloc(sizeof *answer);
 
-    if (!cba_cache_peek(facts->answers, key, copy_issue, &known)) {
-        cba_cache_peek(facts->nobodies, key, copy_issue, &known);
+    if (!answer) {
+        return CBA_R_LIFE_MEMORY;
     }
-    if (!cba_shared_get(facts->conf->shared, key, CBA_RECORD_ANSWER,
-                        cba_srv_ttl_account(facts->conf), known, &record)) {
-        return false;
+    if (!cba_record_take_answer(content, answer)) {
+        free(answer);
+        return CBA_R_CACHE_FORMAT;
     }
-    good = cba_record_take_answer(record.content, answer);
-    if (!good) {
-        cba_shared_complain(facts->conf->shared, CBA_R_CACHE_FORMAT, NULL);
-    } else {
-        times.issued = record.issued;
-        times.until = record.issued + lifetime(facts, answer);
-        if (record.until < times.until) {
-            times.until = record.until;
-        }
-        good = apr_time_sec(apr_time_now()) < times.until;
-    }
-    cba_shared_release(&record);
-    if (good) {
-        remember_answer(facts, key, answer, &times);
-    }
-    return good;
+    *out = answer;
+    return CBA_R_OK;
 }
+
+static const struct cba_knowledge_kind answers = {.record = CBA_RECORD_ANSWER,
+                                                  .record_max = CBA_RECORD_ANSWER_MAX,
+                                                  .most = ANSWERS_MAX,
+                                                  .most_nots = NOBODIES_MAX,
+                                                  .is_not = is_nobody,
+                                                  .write = write_answer,
+                                                  .read = read_answer};
 
 /* One request for facts. */
 struct search {
     struct cba_facts *facts;
     const struct cba_cert *cert;
-    const unsigned char *key;
     struct cba_answer *answer; /* the requester's */
 };
 
-static void take_answer(void *value, void *ctx)
+static void take_answer(const void *value, void *ctx)
 {
     *((struct search *)ctx)->answer = *(const struct cba_answer *)value;
-}
-
-static enum cba_reason search_fresh(const struct search *search, struct cba_deadline deadline,
-                                    struct cba_answer *answer, struct cba_result *result)
-{
-    struct cba_record_times times = {.issued = apr_time_sec(apr_time_now())};
-    enum cba_reason reason;
-
-    memset(answer, 0, sizeof *answer);
-    reason = cba_directory_find(search->facts->directory, search->cert, deadline, answer, result);
-    if (reason == CBA_R_OK) {
-        times.until = times.issued + lifetime(search->facts, answer);
-        remember_answer(search->facts, search->key, answer, &times);
-        share_answer(search->facts, search->key, answer, &times);
-    }
-    return reason;
-}
-
-/* Fresh facts, or where no directory answers and the administrator allows it, old ones. */
-static enum cba_reason search_any(const struct search *search, struct cba_deadline deadline,
-                                  struct cba_answer *answer, struct cba_result *result)
-{
-    struct cba_facts *facts = search->facts;
-    int64_t now = apr_time_sec(apr_time_now());
-    struct cba_answer old;
-    enum cba_reason reason;
-
-    if (is_remembered(facts, search->key, answer) || recall_answer(facts, search->key, answer)) {
-        return CBA_R_OK;
-    }
-    if (!cba_cache_get_old(facts->answers, search->key, now, copy_answer, &old)) {
-        return search_fresh(search, deadline, answer, result);
-    }
-    reason = search_fresh(search, cba_deadline_within(deadline, RENEW_MS), answer, result);
-    if (cba_reason_is_outage(reason)) {
-        cba_report_often(facts->server, CBA_R_DIR_KEPT, result);
-        cba_cache_prolong(facts->answers, search->key,
-                          apr_time_sec(apr_time_now()) + RENEW_AGAIN_S);
-        *answer = old;
-        return CBA_R_OK;
-    }
-    return reason;
 }
 
 static enum cba_reason do_search(void *ctx, struct cba_deadline deadline, void **value,
                                  struct cba_result *result)
 {
-    struct cba_answer *answer = malloc(sizeof *answer);
+    const struct search *search = ctx;
+    struct cba_answer *answer = calloc(1, sizeof *answer);
     enum cba_reason reason;
 
     if (!answer) {
         return CBA_R_LIFE_MEMORY;
     }
-    reason = search_any(ctx, deadline, answer, result);
+    reason = cba_directory_find(search->facts->directory, search->cert, deadline, answer, result);
     if (reason == CBA_R_OK) {
         *value = answer;
     } else {
@@ -217,9 +99,9 @@ enum cba_reason cba_facts_find(struct cba_facts *facts, const struct cba_cert *c
                                struct cba_result *result)
 {
     unsigned char key[CBA_CACHE_KEY];
-    struct search search = {.facts = facts, .cert = cert, .key = key, .answer = answer};
-    const struct cba_flight_wish wish = {
-        .deadline = deadline, .work = do_search, .take = take_answer, .ctx = &search};
+    struct search search = {.facts = facts, .cert = cert, .answer = answer};
+    const struct cba_knowledge_wish wish = {
+        .deadline = deadline, .ask = do_search, .take = take_answer, .ctx = &search};
 
     {
         const struct cba_span parts[] = {cba_span_str("account"),
@@ -230,10 +112,7 @@ enum cba_reason cba_facts_find(struct cba_facts *facts, const struct cba_cert *c
             return CBA_R_LIFE_MEMORY;
         }
     }
-    if (is_remembered(facts, key, answer)) {
-        return CBA_R_OK;
-    }
-    return cba_flight_run(facts->flight, key, &wish, result);
+    return cba_knowledge_get(facts->answers, key, &wish, result);
 }
 
 /* Issuers */
@@ -325,22 +204,21 @@ struct cba_facts *cba_facts_create(apr_pool_t *pchild, const server_rec *server,
                                    const char *principal)
 {
     struct cba_facts *facts = apr_pcalloc(pchild, sizeof *facts);
-    const struct cba_flight_conf flight = {
-        .most = SEARCHES_MAX, .busy = CBA_R_DIR_BUSY, .late = CBA_R_DIR_TIMEOUT, .discard = free};
+    const struct cba_flight_conf searches = {.most = SEARCHES_MAX,
+                                             .busy = CBA_R_DIR_BUSY,
+                                             .late = CBA_R_DIR_TIMEOUT,
+                                             .discard = cba_knowledge_drop};
+    struct cba_flight *flight = cba_flight_create(pchild, &searches);
 
-    facts->server = server;
-    facts->conf = conf;
+    if (!flight) {
+        return NULL;
+    }
     facts->directory = directory;
-    facts->answers = cba_cache_create(pchild, ANSWERS_MAX, free);
-    facts->nobodies = cba_cache_create(pchild, NOBODIES_MAX, free);
+    facts->answers = cba_knowledge_create(pchild, server, conf, flight, &answers);
     facts->issuers = cba_cache_create(pchild, ISSUERS_MAX, free);
-    facts->flight = cba_flight_create(pchild, &flight);
     facts->scope = scope_of(pchild, conf, principal);
     facts->ntauth = cba_ntauth_keeper_create(pchild, server, conf, directory, facts->scope);
-    facts->membership = cba_membership_create(
-        pchild, directory, facts->scope, cba_srv_ttl_account(conf), cba_srv_ttl_negative(conf));
-    return facts->ntauth && facts->answers && facts->nobodies && facts->issuers &&
-                   facts->membership && facts->flight
-               ? facts
-               : NULL;
+    facts->membership =
+        cba_membership_create(pchild, server, conf, directory, flight, facts->scope);
+    return facts->ntauth && facts->answers && facts->issuers && facts->membership ? facts : NULL;
 }

@@ -92,7 +92,7 @@ static apr_status_t set_up(struct cba_srv_conf *conf, server_rec *s, server_rec 
     if (!cba_store_parse(ptemp, cba_srv_cache(conf), &kind, &args)) {
         return APR_EINVAL; /* the directive would have been refused */
     }
-    status = cba_store_open(kind, args, main_server, pconf, ptemp, &shared->store);
+    status = cba_store_open(kind, args, main_server, pconf, &shared->store);
     if (status != APR_SUCCESS || !shared->store) {
         return status;
     }

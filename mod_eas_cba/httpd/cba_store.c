@@ -2,36 +2,41 @@
 #include "cba_store.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <ap_provider.h>
-#include <ap_socache.h>
 #include <apr_hash.h>
 #include <apr_strings.h>
 #include <util_mutex.h>
 
 #include "cba_call.h"
 #include "cba_deadline.h"
+#include "cba_provider.h"
 #include "cba_report.h"
 #include "cba_value.h"
 
-#define NAME        "eas-cba" /* of mutex and records; providers stand 15 characters */
+#define MUTEX       CBA_PROVIDER_NAME
 #define KEPT        "mod_eas_cba-stores"
 #define SHMCB_SIZE  (32 * 1024 * 1024)
 #define SHMCB_LEAST (1024 * 1024)           /* with fewer, some tickets would not fit */
 #define SHMCB_MOST  (64 * 1024 * 1024 - 1)  /* mod_socache_shmcb's */
-#define REST_MS     5000                    /* how long a store is left alone that failed */
+#define REST_MS     4000                    /* how long a store is left alone that failed */
 #define CALL_MS     500                     /* how long a request waits for a server */
 #define LOCK_WAIT   apr_time_from_msec(100) /* for a copy in memory: who holds it longer has died */
 
 struct cba_store {
-    const ap_socache_provider_t *provider;
-    ap_socache_instance_t *instance;
     apr_global_mutex_t *mutex;  /* NULL: the provider needs none */
     bool is_memory;             /* it is in this machine's memory, not a server */
     bool joined;                /* this child has done child_init */
-    atomic_int errands;         /* threads that wait for the server */
+    unsigned servers;           /* how many there are */
+    const char *args;           /* of the provider */
+    server_rec *main_server;    /* for a new one; of servers only */
+    atomic_int errands;         /* threads that wait for a server */
     _Atomic int64_t rest_until; /* monotonic ms, in each process its own; 0: it answers */
+
+    pthread_mutex_t lock; /* for provider; never held during a call */
+    struct cba_provider *provider;
 };
 
 /* Shared memory, which outlives a reload with all that is in it, and its mutex, which old and new
@@ -118,37 +123,44 @@ bool cba_store_available(enum cba_store_kind kind)
 
 void cba_store_pre_config(apr_pool_t *pconf)
 {
-    ap_mutex_register(pconf, NAME, NULL, APR_LOCK_DEFAULT, 0);
+    ap_mutex_register(pconf, MUTEX, NULL, APR_LOCK_DEFAULT, 0);
+}
+
+static unsigned servers_in(const char *args)
+{
+    unsigned count = 1;
+
+    while ((args = strchr(args, ',')) != NULL) {
+        args++;
+        count++;
+    }
+    return count;
 }
 
 /* pool: whose store and mutex it is. */
 static apr_status_t open_store(struct cba_store *store, enum cba_store_kind kind, const char *args,
-                               server_rec *s, apr_pool_t *ptemp, apr_pool_t *pool)
+                               server_rec *s, apr_pool_t *pool)
 {
-    /* Records are mostly tickets with a PAC. The number of shmcb's sub-caches comes of this, and
-     * from it the largest object. */
-    static struct ap_socache_hints hints = {CBA_STORE_KEY, 1500, apr_time_from_sec(3600)};
     struct cba_result result = {""};
     const char *wrong;
     apr_status_t status;
 
-    store->provider = provider_of(kind);
     store->is_memory = kind == CBA_STORE_SHMCB;
-    wrong = store->provider->create(&store->instance, args, ptemp, pool);
-    if (wrong) {
-        cba_result_set(&result, "%s", wrong);
-        cba_report_server(s, CBA_R_CONF_CACHE_PROVIDER, &result);
-        return APR_EGENERAL;
+    store->args = apr_pstrdup(pool, args);
+    store->servers = servers_in(args);
+    store->main_server = s;
+    status = pthread_mutex_init(&store->lock, NULL);
+    if (status != APR_SUCCESS) {
+        return status;
     }
-    /* With the main server: providers merge no configuration into virtual hosts. */
-    status = store->provider->init(store->instance, NAME, &hints, s, pool);
-    if (status == APR_SUCCESS && (store->provider->flags & AP_SOCACHE_FLAG_NOTMPSAFE)) {
-        status = ap_global_mutex_create(&store->mutex, NULL, NAME, NULL, s, pool, 0);
+    status = cba_provider_create(provider_of(kind), store->args, s, pool, &store->provider, &wrong);
+    if (status == APR_SUCCESS && (store->provider->functions->flags & AP_SOCACHE_FLAG_NOTMPSAFE)) {
+        status = ap_global_mutex_create(&store->mutex, NULL, MUTEX, NULL, s, pool, 0);
     }
     if (status != APR_SUCCESS) {
         char text[120];
 
-        cba_result_set(&result, "%s", apr_strerror(status, text, sizeof text));
+        cba_result_set(&result, "%s", wrong ? wrong : apr_strerror(status, text, sizeof text));
         cba_report_server(s, CBA_R_CONF_CACHE_PROVIDER, &result);
     }
     return status;
@@ -177,8 +189,7 @@ static apr_hash_t *kept_stores(server_rec *s)
     return *stores;
 }
 
-static apr_status_t open_kept(const char *args, server_rec *s, apr_pool_t *ptemp,
-                              struct cba_store **out)
+static apr_status_t open_kept(const char *args, server_rec *s, struct cba_store **out)
 {
     apr_hash_t *stores = kept_stores(s);
     struct kept *found = apr_hash_get(stores, args, APR_HASH_KEY_STRING);
@@ -189,12 +200,12 @@ static apr_status_t open_kept(const char *args, server_rec *s, apr_pool_t *ptemp
         apr_pool_create(&pool, s->process->pool);
         found = apr_pcalloc(pool, sizeof *found);
         found->pool = pool;
-        status = open_store(&found->store, CBA_STORE_SHMCB, args, s, ptemp, pool);
+        status = open_store(&found->store, CBA_STORE_SHMCB, args, s, pool);
         if (status != APR_SUCCESS) {
             apr_pool_destroy(pool);
             return status;
         }
-        stay_loaded(found->store.provider);
+        stay_loaded(found->store.provider->functions);
         apr_hash_set(stores, apr_pstrdup(pool, args), APR_HASH_KEY_STRING, found);
     }
     found->wanted = true;
@@ -203,7 +214,7 @@ static apr_status_t open_kept(const char *args, server_rec *s, apr_pool_t *ptemp
 }
 
 apr_status_t cba_store_open(enum cba_store_kind kind, const char *args, server_rec *s,
-                            apr_pool_t *pconf, apr_pool_t *ptemp, struct cba_store **out)
+                            apr_pool_t *pconf, struct cba_store **out)
 {
     const char *key = apr_psprintf(pconf, KEPT "-%d-%s", (int)kind, args);
     apr_status_t status = APR_SUCCESS;
@@ -214,12 +225,12 @@ apr_status_t cba_store_open(enum cba_store_kind kind, const char *args, server_r
         return APR_SUCCESS; /* check_config has said what there is to say */
     }
     if (kind == CBA_STORE_SHMCB) {
-        return open_kept(args, s, ptemp, out);
+        return open_kept(args, s, out);
     }
     apr_pool_userdata_get(&found, key, pconf);
     if (!found) {
         found = apr_pcalloc(pconf, sizeof(struct cba_store));
-        status = open_store(found, kind, args, s, ptemp, pconf);
+        status = open_store(found, kind, args, s, pconf);
         apr_pool_userdata_setn(found, key, NULL, pconf);
     }
     *out = found;
@@ -239,7 +250,7 @@ void cba_store_settle(server_rec *s, apr_pool_t *ptemp)
             one->wanted = false;
         } else {
             apr_hash_set(stores, apr_hash_this_key(at), APR_HASH_KEY_STRING, NULL);
-            one->store.provider->destroy(one->store.instance, s);
+            cba_provider_unref(one->store.provider, s);
             apr_pool_destroy(one->pool);
         }
     }
@@ -288,10 +299,11 @@ static bool is_answer(apr_status_t status)
 
 /* May the store be asked? Of those who come when its rest is over one tries it, the others wait for
  * what comes of that. */
-static bool is_awake(struct cba_store *store)
+static bool is_awake(struct cba_store *store, bool *rested)
 {
     int64_t until = atomic_load(&store->rest_until), now;
 
+    *rested = until != 0;
     if (!until) {
         return true;
     }
@@ -300,33 +312,90 @@ static bool is_awake(struct cba_store *store)
            atomic_compare_exchange_strong(&store->rest_until, &until, now + REST_MS);
 }
 
-/* An answer came when nobody waited for it any more: the server is back. */
+/* An answer came when nobody waited for it any more: the server is back. The next one tries it. */
 static void hear_late(void *ctx, apr_status_t status)
 {
     struct cba_store *store = ctx;
 
     if (is_answer(status)) {
-        atomic_store(&store->rest_until, 0);
+        atomic_store(&store->rest_until, 1);
     }
+}
+
+static struct cba_provider *take_provider(struct cba_store *store)
+{
+    struct cba_provider *provider;
+
+    pthread_mutex_lock(&store->lock);
+    provider = cba_provider_ref(store->provider);
+    pthread_mutex_unlock(&store->lock);
+    return provider;
+}
+
+/* Another instance of the provider in place of this one, unless somebody did that by now; NULL: of
+ * any. Those of libaprutil (1.6.3) keep the connections that broke together with the one that told of
+ * it, and no longer believe in the server: they try it every five seconds, each time over one of
+ * those. A new instance has none of them and believes in every server. */
+static void renew_provider(struct cba_store *store, const struct cba_provider *used)
+{
+    struct cba_provider *old = NULL, *fresh;
+    const char *wrong;
+
+    pthread_mutex_lock(&store->lock);
+    if ((!used || store->provider == used) &&
+        cba_provider_create(store->provider->functions, store->args, store->main_server, NULL,
+                            &fresh, &wrong) == APR_SUCCESS) {
+        old = store->provider;
+        store->provider = fresh;
+    }
+    pthread_mutex_unlock(&store->lock);
+    if (old) {
+        cba_provider_unref(old, store->main_server);
+    }
+}
+
+/* Over a new instance where the store rested; otherwise over the one there is, and when that fails,
+ * over a new one. Of several servers it turns to the next when it has seen that one is down. */
+static void call_servers(struct cba_store *store, struct cba_call *call, bool rested)
+{
+    const struct cba_deadline deadline = cba_deadline_in_ms(CALL_MS);
+    const unsigned len = call->len;
+    unsigned tries = store->servers + (rested ? 0 : 1);
+    bool again;
+
+    call->errands = &store->errands;
+    call->late = hear_late;
+    call->late_ctx = store;
+    if (rested) {
+        renew_provider(store, NULL);
+    }
+    do {
+        call->provider = take_provider(store);
+        call->len = len;
+        cba_call_send(call, cba_deadline_left_ms(deadline));
+        again = !is_answer(call->status) && --tries > 0 && cba_deadline_left_ms(deadline) > 0;
+        if (again && tries == store->servers) {
+            renew_provider(store, call->provider);
+        }
+        cba_provider_unref(call->provider, call->server);
+    } while (again);
 }
 
 static apr_status_t make_call(struct cba_store *store, struct cba_call *call,
                               const unsigned char *key)
 {
+    bool rested;
+
     memcpy(call->key, key, CBA_STORE_KEY);
-    call->provider = store->provider;
-    call->instance = store->instance;
-    if (!is_awake(store)) {
+    if (!is_awake(store, &rested)) {
         return APR_NOTFOUND;
     }
     if (store->is_memory) {
+        call->provider = store->provider;
         call_memory(store, call);
         return call->status;
     }
-    call->errands = &store->errands;
-    call->late = hear_late;
-    call->late_ctx = store;
-    cba_call_send(call, CALL_MS);
+    call_servers(store, call, rested);
     atomic_store(&store->rest_until,
                  is_answer(call->status) ? 0 : cba_deadline_clock_ms() + REST_MS);
     return call->status;

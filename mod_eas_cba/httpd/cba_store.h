@@ -3,7 +3,8 @@
  * Stores: what a socache provider keeps for us under 32-byte keys, in memory that all processes of
  * this httpd share (shmcb) or in a server that several gateways share (redis, memcache). Knows
  * nothing of what it stores. Opened in post_config, used by all threads; every call ends within half
- * a second, and a server that failed is left alone for some seconds.
+ * a second, and servers that failed are left alone for some seconds. Then they are tried over new
+ * connections.
  */
 #ifndef CBA_STORE_H
 #define CBA_STORE_H
@@ -35,7 +36,7 @@ void cba_store_pre_config(apr_pool_t *pconf);
  * but APR_SUCCESS was logged. When all stores are open, _settle ends the memory that the
  * configuration before had and this one has not. */
 apr_status_t cba_store_open(enum cba_store_kind kind, const char *args, server_rec *s,
-                            apr_pool_t *pconf, apr_pool_t *ptemp, struct cba_store **out);
+                            apr_pool_t *pconf, struct cba_store **out);
 void cba_store_settle(server_rec *s, apr_pool_t *ptemp);
 
 /* child_init; several virtual hosts may have the same store. */

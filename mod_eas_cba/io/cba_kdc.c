@@ -255,9 +255,10 @@ static void add_failure(struct cba_result *result, const char *server, const cha
                    server, how);
 }
 
-/* One KDC. False: *result says why. */
+/* One KDC. False: *result says why; *broke: it had taken the connection, and ended it before its
+ * answer was whole. */
 static bool ask(const struct server *server, const krb5_data *message, struct cba_deadline deadline,
-                krb5_data *reply, struct cba_result *result)
+                krb5_data *reply, bool *broke, struct cba_result *result)
 {
     struct cba_result why = {""};
     char text[128];
@@ -276,6 +277,7 @@ static bool ask(const struct server *server, const krb5_data *message, struct cb
     }
     code = converse(fd, message, deadline, reply);
     close(fd);
+    *broke = code == ECONNRESET || code == EPIPE;
     if (code != 0) {
         add_failure(result, server->text, apr_strerror(code, text, sizeof text));
     }
@@ -318,8 +320,9 @@ static bool in_service(krb5_context context, struct cba_kdc *kdc, krb5_data *rep
     return good;
 }
 
+/* *broke: as ask() says. */
 static bool try_server(krb5_context context, struct cba_kdc *kdc, struct server *server, bool last,
-                       const krb5_data *message, krb5_data *reply)
+                       const krb5_data *message, krb5_data *reply, bool *broke)
 {
     int left = cba_deadline_left_ms(kdc->deadline);
     struct cba_deadline deadline = kdc->deadline;
@@ -327,7 +330,8 @@ static bool try_server(krb5_context context, struct cba_kdc *kdc, struct server 
     if (!last) {
         deadline = cba_deadline_within(deadline, left / 2 < ANSWER_MS ? left / 2 : ANSWER_MS);
     }
-    if (ask(server, message, deadline, reply, &kdc->result)) {
+    *broke = false;
+    if (ask(server, message, deadline, reply, broke, &kdc->result)) {
         if (in_service(context, kdc, reply)) {
             remember(server, false);
             return true;
@@ -364,18 +368,27 @@ static size_t sort_servers(struct cba_kdc *kdc, const char *const *texts, size_t
     return good + bad;
 }
 
+/* When all have failed, the first one that had broken off is asked once more: a process of a KDC may
+ * have ended with the connection, and another one have taken its place. It may have worked on the
+ * request, but nothing comes of that but a ticket that nobody has; a KDC that takes the same request
+ * for a replay says so, which is no worse than no answer. */
 static bool try_servers(krb5_context context, struct cba_kdc *kdc, const char *const *texts,
                         size_t count, const krb5_data *message, krb5_data *reply)
 {
-    struct server *order[SERVERS_MAX];
+    struct server *order[SERVERS_MAX], *broken = NULL;
     size_t i, n = sort_servers(kdc, texts, count, order);
+    bool broke;
 
     for (i = 0; i < n && cba_deadline_left_ms(kdc->deadline) > 0; i++) {
-        if (try_server(context, kdc, order[i], i + 1 == n, message, reply)) {
+        if (try_server(context, kdc, order[i], i + 1 == n, message, reply, &broke)) {
             return true;
         }
+        if (broke && !broken) {
+            broken = order[i];
+        }
     }
-    return false;
+    return broken && cba_deadline_left_ms(kdc->deadline) > 0 &&
+           try_server(context, kdc, broken, true, message, reply, &broke);
 }
 
 /* What krb5.conf lists for the realm, less the entries that are not plain hosts (MS-KKDCP

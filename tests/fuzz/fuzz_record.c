@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A record of the shared cache, opened: its head, and an answer or the values of NTAuthCertificates
- * as its content. What is understood is written out again to the same bytes.
+ * A record of the shared cache, opened: its head, and as its content an answer, the values of
+ * NTAuthCertificates, an account's groups or a group's name. What is understood is written out again
+ * to the same bytes.
  */
 #include "fuzz.h"
 
@@ -74,6 +75,57 @@ static void check_ntauth(struct cba_span content)
     free(again);
 }
 
+static void check_groups(struct cba_span content)
+{
+    struct cba_groups *groups = malloc(sizeof *groups + content.len);
+    unsigned char *again = malloc(CBA_RECORD_GROUPS_MAX);
+    struct cba_sid sid;
+
+    check(groups != NULL && again != NULL);
+    if (cba_record_take_groups(content, groups)) {
+        check(groups->count > 0 && groups->count <= CBA_GROUPS_MAX && groups->len <= content.len);
+        for (size_t at = 0; at < groups->len; at += sid.len) {
+            size_t len = cba_groups_length(groups->sids + at);
+
+            check(cba_sid_parse_binary(cba_span_of(groups->sids + at, len), &sid));
+            check(cba_groups_contain(groups, &sid));
+        }
+        check(cba_record_put_groups(groups, again) == content.len);
+        check(memcmp(again, content.ptr, content.len) == 0);
+    } else {
+        check(groups->count == 0 && groups->len == 0);
+    }
+    free(groups);
+    free(again);
+}
+
+static void check_group(struct cba_span content)
+{
+    static const struct cba_group zero;
+    static struct cba_group group;
+    unsigned char again[CBA_RECORD_GROUP_MAX];
+
+    if (!cba_record_take_group(content, &group)) {
+        check(memcmp(&group, &zero, sizeof zero) == 0);
+        return;
+    }
+    check((group.reason == CBA_R_OK) == (group.sid.len > 0));
+    check(group.reason == CBA_R_OK || group.reason == CBA_R_DIR_GROUP ||
+          group.reason == CBA_R_DIR_GROUP_ELSEWHERE);
+    check(memchr(group.result.detail, '\0', sizeof group.result.detail) != NULL);
+    check(cba_span_is_text(cba_span_str(group.result.detail)));
+    check(cba_record_put_group(&group, again) == content.len);
+    check(memcmp(again, content.ptr, content.len) == 0);
+}
+
+static void check_contents(struct cba_span content)
+{
+    check_answer(content);
+    check_ntauth(content);
+    check_groups(content);
+    check_group(content);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct cba_span record = cba_span_of(data, size);
@@ -81,8 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct cba_record_times times;
     int64_t until;
 
-    check_answer(record);
-    check_ntauth(record);
+    check_contents(record);
     if (cba_record_take_head(&record, CBA_RECORD_ANSWER, &times)) {
         check(record.len == size - CBA_RECORD_HEAD);
         cba_record_put_head(CBA_RECORD_ANSWER, &times, head);
@@ -90,8 +141,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (cba_record_judge(&times, NOW, 300, NOW - 100, &until) == CBA_RECORD_SERVES) {
             check(until > NOW && until <= NOW + 300 + CBA_RECORD_SKEW);
         }
-        check_answer(record);
-        check_ntauth(record);
+        check_contents(record);
     }
     return 0;
 }

@@ -140,7 +140,8 @@ SEEDS = {
     "pac": {name: (VECTORS / "pac" / (name + ".bin")).read_bytes()
             for name in ("logon", "logon-no-text", "logon-protected-extra", "upn", "upn-plain")},
     "record": {kind + name: head + (VECTORS / "record" / (name + ".bin")).read_bytes()
-               for name in ("nobody", "account", "two", "ntauth-none", "ntauth")
+               for name in ("nobody", "account", "two", "ntauth-none", "ntauth", "groups", "group",
+                            "group-none", "group-elsewhere")
                for kind, head in (("", b""), ("record-", RECORD_HEAD))},
 }
 

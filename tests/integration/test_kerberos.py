@@ -3,6 +3,7 @@
 KDCs that are down, silent, slow or hostile."""
 import base64
 import ctypes
+import itertools
 import os
 import socket
 import struct
@@ -606,6 +607,12 @@ def closing(connection):
     connection.close()
 
 
+def resetting(connection):
+    connection.recv(65536)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
 def half(connection):
     connection.recv(65536)
     connection.sendall(struct.pack(">I", 1000) + b"x" * 10)
@@ -701,6 +708,40 @@ def test_kdc_fails(start, serve, treat):
     answer = start(kdcs=[serve(treat).name])("self", "alice", REALM, MS)
     assert answer.reason == "KRB_UNREACHABLE", answer
     assert answer.ms < SLACK_MS
+
+
+@pytest.mark.parametrize("treat", [closing, resetting, half], ids=lambda treat: treat.__name__)
+def test_lone_kdc_breaks_off_once(bench, start, serve, treat):
+    """Each exchange is begun once more when the connection ended before an answer was whole."""
+    real, turns = relay(bench.directory.address), itertools.cycle((treat, None))
+    only = serve(lambda connection: (next(turns) or real)(connection))
+    harness = start(kdcs=[only.name])
+    assert delegate(harness, ms=3000).reason == "OK"
+    assert only.count % 2 == 0 and only.count >= 6      # the login, and two tickets
+
+
+@pytest.mark.parametrize("treat, asked", [(closing, 2), (resetting, 2), (half, 2), (endless, 1),
+                                          (out_of_service, 1)],
+                         ids=lambda value: getattr(value, "__name__", None))
+def test_lone_kdc_breaks_off_again(start, serve, treat, asked):
+    """Once more, not more often; not when it was something else; and that is one failure for the
+    breaker, which opens at the second."""
+    only = serve(treat)
+    harness = start(kdcs=[only.name])
+    for requests in (1, 2):
+        answer = harness("self", "alice", REALM, MS)
+        assert (answer.reason, only.count) == ("KRB_UNREACHABLE", requests * asked), answer
+    answer = harness("self", "alice", REALM, MS)
+    assert (answer.reason, only.count) == ("KRB_OUTAGE", 2 * asked), answer
+
+
+def test_two_kdcs_break_off(bench, start, serve):
+    """The second one is asked before the first one again."""
+    real, turns = relay(bench.directory.address), itertools.cycle((closing, None))
+    first, second = serve(lambda connection: (next(turns) or real)(connection)), serve(closing)
+    answer = start(kdcs=[first.name, second.name])("self", "alice", REALM, MS)
+    assert answer.reason == "OK", answer
+    assert second.count > 0
 
 
 def test_kdc_answers_noise(start, serve):
@@ -851,12 +892,12 @@ def test_old_tgt_serves_while_no_login_is_possible(bench, start, serve):
     refuse.set()
     harness("clock", 6 * HOUR)
     assert delegate(harness).reason == "OK"
-    assert len(refused) == 1
+    assert len(refused) == 2                # the connection broke: once more
     assert delegate(harness).reason == "OK"
-    assert len(refused) == 1                # and not at every request
+    assert len(refused) == 2                # and not at every request
     harness("clock", 31000)
     assert delegate(harness).reason == "OK"
-    assert len(refused) == 2
+    assert len(refused) == 4
     harness("clock", int(3.95 * HOUR))           # too near its end to be of use
     answer = delegate(harness)
     assert answer.reason == "KRB_UNREACHABLE" and "login of gw@" in answer.detail, answer

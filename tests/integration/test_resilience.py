@@ -11,6 +11,7 @@ from lab import namespace
 from lab.process import wait_until
 from lab.relay import BlackHole, Relay
 from shared import place
+from test_shared import CHANGES, EVERYBODY, grouped
 
 DC1, DC2 = namespace.address("dc1"), namespace.address("dc2")
 HERE = "127.0.0.1"
@@ -135,13 +136,30 @@ def test_first_of_two_kdcs_dead(gateway, phone, listener, how):
     assert time.monotonic() - begin < 1.2
 
 
+def test_lone_kdc_breaks_off(gateway, server, phone, expect):
+    """It is asked once more; a second time is one failure, which keeps nobody from asking again."""
+    expect("EAS0603")
+    kdc = server(88)
+    one = gateway(processes=1, vhost=["EASCertAuthKDC " + DC2, RETRY])
+    assert seen(phone("alice").folder_sync()) == good("alice")
+    kdc.relay.breaking = 1
+    assert seen(phone("bob").folder_sync()) == good("bob")
+    assert kdc.relay.breaking == 0 and one.numbers() == []
+    count = kdc.relay.count
+    kdc.relay.breaking = 2
+    assert unavailable(phone("carol").folder_sync())
+    assert one.numbers() == ["EAS0603"] and kdc.relay.count == count + 2
+    assert seen(phone("carol").folder_sync()) == good("carol")
+
+
 # ---- the same question asked by many -------------------------------------------------------------
 
 def test_parallel_requests_ask_once(gateway, directory, server, phone):
-    """32 requests of a phone that nobody knows yet: one search, one S4U2Self, one S4U2Proxy."""
+    """32 requests of a phone that nobody knows yet: one search, one for its groups, one S4U2Self, one
+    S4U2Proxy."""
     kdc, ldap = server(88), server(389)
     one = gateway(processes=1, threads=64, vhost="EASCertAuthKDC " + DC2,
-                  location="EASCertAuthAccountLimit requests=64",
+                  location=["EASCertAuthAccountLimit requests=64", EVERYBODY],
                   directory="ldap://dc2.contoso.test")
     assert seen(phone("bob").folder_sync()) == good("bob")
     alice = phone("alice")
@@ -155,6 +173,7 @@ def test_parallel_requests_ask_once(gateway, directory, server, phone):
     assert len(tickets(directory, mark)) == 2
     assert len([search for search in directory.searches(mark)
                 if "objectSid" in search["filter"]]) == 1
+    assert grouped(directory, mark) == (1, 0)
     assert [line["EAS_TICKET"] for line in one.access(32)].count("kdc") == 1
 
 
@@ -319,13 +338,14 @@ def test_refusal_ends_an_old_ticket(gateway, server, account, bench, expect):
     wait_until(lambda: unavailable(phone.folder_sync()), "the refusal is forgotten, too")
 
 
-@pytest.mark.parametrize("stale", [0, 4])
-def test_old_facts(gateway, server, phone, expect, stale):
+@pytest.mark.parametrize("stale, lines", [(0, []), (4, []), (4, [EVERYBODY])],
+                         ids=["never", "facts", "groups"])
+def test_old_facts(gateway, server, phone, expect, stale, lines):
     """They serve while no directory answers only where EASCertAuthStale says so, and so long."""
     expect(*["EAS0417"] * bool(stale))
     expect.maybe("EAS0401", "EAS0402", "EAS0416")
     ldap = server(389)
-    one = gateway(processes=1, directory="ldap://dc2.contoso.test", vhost=[
+    one = gateway(processes=1, directory="ldap://dc2.contoso.test", location=lines, vhost=[
         RETRY, "EASCertAuthStale %d" % stale, "EASCertAuthCacheTTL account=1"])
     alice = phone("alice")
     assert seen(alice.folder_sync()) == good("alice")
@@ -341,12 +361,17 @@ def test_old_facts(gateway, server, phone, expect, stale):
     wait_until(lambda: seen(alice.folder_sync()) == good("alice"), "the gateway recovers", 5)
 
 
-def test_account_change_ends_old_facts(gateway, server, account, bench, expect):
+@pytest.mark.parametrize("change", ["disabled", "left"])
+def test_account_change_ends_old_facts(request, gateway, account, bench, expect, change):
     """EASCertAuthStale is for outages: a directory that answers is believed."""
-    expect("EAS0501")
-    gateway(processes=1, vhost=["EASCertAuthStale 3600", "EASCertAuthCacheTTL account=1"])
+    number, change = CHANGES[change]
+    expect(number)
     user = account()
+    group = bench.directory.add_group("Old facts", [user.name])
+    request.addfinalizer(lambda: bench.directory.delete(group))
+    gateway(processes=1, vhost=["EASCertAuthStale 3600", "EASCertAuthCacheTTL account=1"],
+            location='Require eas-group "%s"' % group)
     phone = bench.phone(bench.certificate(user))
     assert phone.folder_sync().status == 200
-    bench.directory.disable(user.name)
-    wait_until(lambda: phone.folder_sync().status == 403, "the account is disabled", 5)
+    change(bench.directory, user, group)
+    wait_until(lambda: phone.folder_sync().status == 403, "the account is out", 5)

@@ -1,20 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shared cache: what one process or gateway learnt serves the others, whatever happens to the
 cache is no phone's business, and nobody who writes into it gets anything by that."""
+import concurrent.futures
 import itertools
 import os
 import time
 
 import pytest
 
-from shared import cards, phone     # noqa: F401 (fixtures)
+from shared import cards, phone, place      # noqa: F401 (fixtures)
 from lab import namespace
+from lab.directory import BASE, USERS
 from lab.process import wait_until
 from lab.cache import Memcached, Redis
 
 ONE, TWO, THREE = ("%064x" % number for number in (1, 2, 3))
 #: Nothing but the accounts themselves is asked of the directory.
 QUIET = "EASCertAuthNTAuth Off"
+#: A group in which every account is; and one that is not there, asked about first.
+EVERYBODY = 'Require eas-group "CN=Domain Users,CN=Users,%s"' % BASE
+NO_GROUP = "CN=no such group," + USERS
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +110,13 @@ def asked(directory, mark):
              search["filter"]], directory.kdc_requests(mark))
 
 
+def grouped(directory, mark):
+    """Searches for an account's groups, and for a group, since a mark."""
+    found = directory.searches(mark)
+    return (len([one for one in found if "<SID=" in one["base"]]),
+            len([one for one in found if "groupType" in one["filter"]]))
+
+
 def of_ticket(records):
     """The longest: that of a ticket.  The others are answers."""
     return max(records, key=lambda key: len(records[key]))
@@ -126,6 +138,49 @@ def test_shared_memory_outlives_processes_and_reloads(gateway, phone, directory,
     assert source(one, phone("alice")) == "process"
     assert nobody.folder_sync().status == 403
     assert asked(directory, mark) == ([], [])
+
+
+@pytest.mark.parametrize("turn, mpm", [(new_process, "event"), (other_process, "prefork")])
+def test_groups_outlive_processes_and_reloads(gateway, phone, directory, expect, turn, mpm):
+    """With no controller there is: who is a member, who is none, and that a group does not exist."""
+    expect("EAS0412", "EAS0511")
+    expect.maybe("EAS0401", "EAS0402", "EAS0416")
+    one = gateway(mpm=mpm, processes=1, threads=1, location=[QUIET, EVERYBODY],
+                  after=place("/none", QUIET, 'Require eas-group "%s"' % NO_GROUP)
+                  + place("/not", QUIET, "<RequireAll>", EVERYBODY,
+                          EVERYBODY.replace("Require", "Require not"), "</RequireAll>")
+                  + place("/free", QUIET))
+    alice, bob = phone("alice"), phone("bob")
+    mark = directory.mark()
+    assert source(one, alice) == "kdc"
+    assert [alice.options(path=path).status for path in ("/none", "/not")] == [403, 403]
+    assert bob.options(path="/free").status == 200
+    assert grouped(directory, mark) == (1, 2)
+    directory.kill()
+    try:
+        turn(one)
+        one.mark()
+        assert source(one, alice) == "shared"
+        assert source(one, alice) == "process"
+        assert [alice.options(path=path).status for path in ("/none", "/not")] == [403, 403]
+        assert one.numbers() == ["EAS0412", "EAS0511"]
+        assert [entry for entry in one.error_log.entries()
+                if entry.number == "EAS0412" and "does not exist" in entry.line]
+        # Of whom nobody has asked yet, nobody can tell.
+        assert bob.options(path="/free").status == 200
+        assert bob.options().status == 503
+    finally:
+        directory.start()
+    wait_until(lambda: bob.options().status == 200, "the gateway recovers", 20)
+
+
+def test_groups_in_several_processes(gateway, phone, directory):
+    """With prefork every request may meet another process: one of them asked the directory."""
+    one = gateway(mpm="prefork", location=[QUIET, EVERYBODY], processes=1, threads=8)
+    mark = directory.mark()
+    seen = [source(one, phone("alice")) for _ in range(12)]
+    assert seen.count("kdc") == 1 and "shared" in seen
+    assert grouped(directory, mark) == (1, 1)
 
 
 def test_no_shared_cache(gateway, phone):
@@ -317,6 +372,41 @@ def test_tampered_records(gateway, phone, redis, key_file, expect):
         assert one.numbers() == [], name
 
 
+def test_tampered_groups(gateway, phone, directory, redis, key_file, expect):
+    """A set of groups, and a group's name: each is asked for anew, whatever is in its place."""
+    expect("EAS0803", "EAS0804")
+    key = key_file(ONE)
+    one = gateway(**with_redis(redis, key))
+    alice = phone("alice")
+    assert source(one, alice) == "kdc"
+    others = redis.records()
+    one.location = [QUIET, EVERYBODY]
+    new_process(one)
+    assert source(one, alice) == "shared"
+    records = {name: value for name, value in redis.records().items() if name not in others}
+    name, groups = sorted(records, key=lambda key: len(records[key]))
+    assert len(others) == len(records) == 2
+    swap = {name: records[groups], groups: records[name]}
+    for bad, number, asked_for in (({name: flipped(40)(records[name])}, "EAS0803", (0, 1)),
+                                   ({groups: flipped(40)(records[groups])}, "EAS0803", (1, 0)),
+                                   ({groups: records[groups][:-1]}, "EAS0803", (1, 0)),
+                                   ({groups: b""}, "EAS0804", (1, 0)),
+                                   (swap, "EAS0803", (1, 1))):
+        redis.put(bad)
+        one.mark()
+        new_process(one)
+        mark = directory.mark()
+        assert source(one, alice) == "shared"
+        assert set(one.numbers()) == {number}
+        assert grouped(directory, mark) == asked_for
+        # What was wrong was replaced.
+        one.mark()
+        new_process(one)
+        mark = directory.mark()
+        assert source(one, alice) == "shared"
+        assert one.numbers() == [] and grouped(directory, mark) == (0, 0)
+
+
 def test_nothing_but_a_record_and_too_much(gateway, phone, redis, key_file, expect):
     """What cannot be a record at all is no reason to leave the whole cache alone for long."""
     expect("EAS0801", "EAS0804")
@@ -451,6 +541,63 @@ def test_server_is_heard_again_by_the_same_process(gateway, phone, redis, key_fi
         return redis.records()
     wait_until(stored, "the server is used again", 20, pause=0.2)
     assert one.numbers() == ["EAS0801"]
+
+
+def connected(redis, gateway, phones):
+    """Lets phones that the gateway does not know come all at once: each needs a connection to the
+    server of its own, and these stay."""
+    redis.ask("CLIENT", "PAUSE", 250)
+    with concurrent.futures.ThreadPoolExecutor(len(phones)) as pool:
+        assert {answer.status for answer in pool.map(lambda one: one.folder_sync(), phones)} == {200}
+    assert redis.ask("CLIENT", "LIST").count(b"name=") >= 3         # the last one is this
+    assert gateway.numbers() == []
+
+
+CROWD = ("alice", "bob", "carol", "dave")
+#: Seconds after which somebody looks into the cache again, and stores what he did not find.
+LOOKED_FOR = 2
+
+
+def test_server_that_was_restarted(gateway, phone, redis, key_file):
+    """Connections of before, however many of them are broken, cost nobody anything."""
+    one = gateway(**with_redis(redis, key_file(ONE)))
+    connected(redis, one, [phone(name) for name in CROWD])
+    redis.kill()
+    redis.start()
+    assert source(one, phone("frank")) == "kdc"
+    assert len(redis.records()) == 2 and one.numbers() == []
+
+
+def test_server_that_was_down(gateway, phone, redis, key_file, expect):
+    """It is used again within five seconds of its return, by the same process."""
+    expect("EAS0801")
+    one = gateway(**with_redis(redis, key_file(ONE), "EASCertAuthCacheTTL account=2 ticket=2"))
+    connected(redis, one, [phone(name) for name in CROWD])
+    redis.kill()
+    try:
+        wait_until(lambda: source(one, phone("frank")) == "kdc" and one.numbers(), "a look into it")
+    finally:
+        redis.start()
+
+    def stored():
+        assert phone("frank").folder_sync().status == 200
+        return redis.records()
+    wait_until(stored, "the server is used again", LOOKED_FOR + 5, pause=0.2)
+    assert one.numbers() == ["EAS0801"]
+
+
+def test_one_of_two_servers_is_dead(gateway, phone, redis, key_file):
+    """The other has what it would have had."""
+    knobs = with_redis(redis, key_file(ONE))
+    knobs["vhost"][0] = "EASCertAuthCache redis:%s:1,%s:%d" % (redis.address, redis.address,
+                                                               redis.port)
+    one = gateway(**knobs)
+    names = ("alice", "bob", "carol")
+    assert {source(one, phone(name)) for name in names} == {"kdc"}
+    assert len(redis.records()) == 2 * len(names)
+    new_process(one)
+    assert {source(one, phone(name)) for name in names} == {"shared"}
+    assert one.numbers() == []
 
 
 def test_flushed_server(gateway, phone, redis, key_file):

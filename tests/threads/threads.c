@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What threads share, under ThreadSanitizer: the process cache, the flights and the breaker, each
- * with what it promises to one thread at a time and then hammered by eight at once.
+ * What threads share, under ThreadSanitizer: the process cache, the flights, the breaker and what is
+ * known by all of these, each with what it promises to one thread at a time and then hammered by
+ * eight at once. The shared cache is a mock here, for it can have a record at any moment.
  *
- *   threads cache|flight|breaker
+ *   threads cache|flight|breaker|knowledge
  *
  * Ends with 0, or with a message and 1, or as ThreadSanitizer does.
  */
@@ -18,7 +19,11 @@
 
 #include "cba_breaker.h"
 #include "cba_cache.h"
+#include "cba_conf.h"
 #include "cba_flight.h"
+#include "cba_knowledge.h"
+#include "cba_report.h"
+#include "cba_shared.h"
 
 #define THREADS      8
 #define KEYS         16
@@ -497,12 +502,214 @@ static void test_breaker(void)
     cba_breaker_destroy(&breaker);
 }
 
+/* --- knowledge --- */
+
+static atomic_int account_s, stale_s, asked, reported, stored;
+static _Thread_local unsigned dice; /* of this thread; 0: the shared cache has nothing */
+
+int64_t cba_srv_ttl_account(const struct cba_srv_conf *conf)
+{
+    (void)conf;
+    return dice && chance(&dice, 3) == 0 ? 0 : atomic_load(&account_s);
+}
+
+int64_t cba_srv_ttl_negative(const struct cba_srv_conf *conf)
+{
+    return cba_srv_ttl_account(conf);
+}
+
+int64_t cba_srv_stale(const struct cba_srv_conf *conf)
+{
+    (void)conf;
+    return atomic_load(&stale_s);
+}
+
+void cba_report_often(const server_rec *s, enum cba_reason reason, const struct cba_result *result)
+{
+    (void)s;
+    (void)result;
+    CHECK(reason == CBA_R_DIR_KEPT);
+    atomic_fetch_add(&reported, 1);
+}
+
+/* Its content: the number that the key is made of. */
+bool cba_shared_get(struct cba_shared *shared, const unsigned char key[CBA_RECORD_KEY],
+                    enum cba_record_type type, int64_t lifetime, int64_t known,
+                    struct cba_shared_record *record)
+{
+    (void)shared;
+    (void)lifetime;
+    CHECK(type == CBA_RECORD_GROUP && known <= apr_time_sec(apr_time_now()));
+    if (!dice || chance(&dice, 2)) {
+        return false;
+    }
+    record->memory = malloc(1);
+    CHECK(record->memory);
+    record->memory[0] = key[CBA_CACHE_KEY - 1];
+    record->content = cba_span_of(record->memory, 1);
+    record->issued = apr_time_sec(apr_time_now());
+    record->until = record->issued + 100;
+    return true;
+}
+
+void cba_shared_release(struct cba_shared_record *record)
+{
+    free(record->memory);
+}
+
+void cba_shared_put(struct cba_shared *shared, const unsigned char key[CBA_RECORD_KEY],
+                    enum cba_record_type type, const struct cba_record_times *times,
+                    struct cba_span content)
+{
+    (void)shared;
+    CHECK(type == CBA_RECORD_GROUP && times->until >= times->issued);
+    CHECK(content.len == 1 && content.ptr[0] == key[CBA_CACHE_KEY - 1]);
+    atomic_fetch_add(&stored, 1);
+}
+
+void cba_shared_complain(const struct cba_shared *shared, enum cba_reason reason,
+                         const struct cba_result *result)
+{
+    (void)shared;
+    (void)reason;
+    (void)result;
+    CHECK(!"complained");
+}
+
+static bool number_is_not(const void *value)
+{
+    return *(const unsigned *)value % 2;
+}
+
+static size_t number_write(const void *value, unsigned char *out)
+{
+    *out = (unsigned char)*(const unsigned *)value;
+    return 1;
+}
+
+static enum cba_reason number_read(struct cba_span content, void **value)
+{
+    unsigned *number = malloc(sizeof *number);
+
+    CHECK(number && content.len == 1);
+    *number = content.ptr[0];
+    *value = number;
+    return CBA_R_OK;
+}
+
+struct question {
+    unsigned number, got;
+    enum cba_reason reason; /* of the answer */
+};
+
+static enum cba_reason number_ask(void *ctx, struct cba_deadline deadline, void **value,
+                                  struct cba_result *result)
+{
+    const struct question *question = ctx;
+    unsigned char content = (unsigned char)question->number;
+
+    (void)deadline;
+    (void)result;
+    atomic_fetch_add(&asked, 1);
+    return question->reason == CBA_R_OK ? number_read(cba_span_of(&content, 1), value)
+                                        : question->reason;
+}
+
+static void number_take(const void *value, void *ctx)
+{
+    ((struct question *)ctx)->got = *(const unsigned *)value;
+}
+
+static struct cba_knowledge *knowledge;
+
+static enum cba_reason know(unsigned number, enum cba_reason reason)
+{
+    struct question question = {number, 0, reason};
+    const struct cba_knowledge_wish wish = {.deadline = cba_deadline_in_ms(20000),
+                                            .ask = number_ask,
+                                            .take = number_take,
+                                            .ctx = &question};
+    struct cba_result result = {""};
+    unsigned char key[CBA_CACHE_KEY];
+    enum cba_reason outcome = cba_knowledge_get(knowledge, key_of(number, key), &wish, &result);
+
+    CHECK(outcome != CBA_R_OK || question.got == number);
+    return outcome;
+}
+
+static void knowledge_alone(void)
+{
+    dice = 0;
+    atomic_store(&account_s, 100);
+    CHECK(know(1, CBA_R_OK) == CBA_R_OK && know(2, CBA_R_OK) == CBA_R_OK);
+    CHECK(know(1, CBA_R_OK) == CBA_R_OK && know(2, CBA_R_OK) == CBA_R_OK);
+    CHECK(atomic_load(&asked) == 2 && atomic_load(&stored) == 2);
+    /* What fails is not remembered. */
+    CHECK(know(3, CBA_R_DIR_SEARCH) == CBA_R_DIR_SEARCH);
+    CHECK(know(3, CBA_R_OK) == CBA_R_OK && atomic_load(&asked) == 4);
+
+    /* At their end at once: old values serve in an outage, and where there is no other answer. */
+    atomic_store(&account_s, 0);
+    CHECK(know(4, CBA_R_OK) == CBA_R_OK);
+    CHECK(know(4, CBA_R_DIR_TIMEOUT) == CBA_R_DIR_TIMEOUT);
+    atomic_store(&stale_s, 100);
+    CHECK(know(6, CBA_R_OK) == CBA_R_OK);
+    CHECK(know(6, CBA_R_DIR_SEARCH) == CBA_R_DIR_SEARCH && atomic_load(&reported) == 0);
+    CHECK(know(6, CBA_R_DIR_TIMEOUT) == CBA_R_OK && atomic_load(&reported) == 1);
+    /* Of what is not, nothing old is kept. */
+    CHECK(know(7, CBA_R_OK) == CBA_R_OK && know(7, CBA_R_DIR_TIMEOUT) == CBA_R_DIR_TIMEOUT);
+}
+
+static void *knowledge_hammer(void *arg)
+{
+    unsigned seed = (unsigned)(uintptr_t)arg;
+
+    dice = seed;
+    for (int i = 0; i < 5000; i++) {
+        enum cba_reason reason = chance(&seed, 4) ? CBA_R_OK : CBA_R_DIR_UNREACHABLE;
+        enum cba_reason outcome = know(8 + chance(&seed, KEYS), reason);
+
+        CHECK(outcome == CBA_R_OK || outcome == CBA_R_DIR_UNREACHABLE);
+    }
+    return NULL;
+}
+
+static void test_knowledge(void)
+{
+    static const struct cba_flight_conf searches = {.most = PLACES,
+                                                    .busy = CBA_R_DIR_BUSY,
+                                                    .late = CBA_R_DIR_TIMEOUT,
+                                                    .discard = cba_knowledge_drop};
+    static const struct cba_knowledge_kind numbers = {.record = CBA_RECORD_GROUP,
+                                                      .record_max = 1,
+                                                      .most = KEYS / 3,
+                                                      .most_nots = KEYS / 3,
+                                                      .is_not = number_is_not,
+                                                      .write = number_write,
+                                                      .read = number_read};
+    static struct cba_srv_conf conf;
+    apr_pool_t *pool;
+
+    CHECK(apr_pool_create(&pool, NULL) == APR_SUCCESS);
+    conf.shared = (struct cba_shared *)&conf; /* there is one */
+    flight = cba_flight_create(pool, &searches);
+    knowledge = flight ? cba_knowledge_create(pool, NULL, &conf, flight, &numbers) : NULL;
+    CHECK(knowledge);
+    knowledge_alone();
+    atomic_store(&account_s, 100);
+    run_all(knowledge_hammer);
+    apr_pool_destroy(pool);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
         const char *name;
         void (*run)(void);
-    } tests[] = {{"cache", test_cache}, {"flight", test_flight}, {"breaker", test_breaker}};
+    } tests[] = {{"cache", test_cache},
+                 {"flight", test_flight},
+                 {"breaker", test_breaker},
+                 {"knowledge", test_knowledge}};
 
     apr_initialize();
     began = apr_time_sec(apr_time_now());
@@ -513,6 +720,6 @@ int main(int argc, char **argv)
             return 0;
         }
     }
-    fprintf(stderr, "usage: threads cache|flight|breaker\n");
+    fprintf(stderr, "usage: threads cache|flight|breaker|knowledge\n");
     return 2;
 }

@@ -227,6 +227,185 @@ static void test_not_ntauth(void **state)
     assert_int_equal(count, 0);
 }
 
+/* S-1-5-32-545, and one whose last part differs from SID's. */
+static const struct cba_sid users = {16, {1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x21, 2, 0, 0}};
+static const struct cba_sid other = {
+    28, {1,    5,    0,    0,    0,    0,    0,    5,    21,   0,    0,    0, 0x81, 0xdc,
+         0xbd, 0x7b, 0xf4, 0x0f, 0x47, 0xc6, 0xbf, 0x27, 0xe6, 0x1b, 0x86, 4, 0,    0}};
+
+/* On the heap, with room for no byte more than there are. */
+static struct cba_groups *packed(const struct cba_sid *const *sids, size_t count)
+{
+    struct cba_groups *groups;
+    size_t len = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        len += sids[i]->len;
+    }
+    groups = malloc(sizeof *groups + len);
+    groups->count = count;
+    groups->len = 0;
+    for (size_t i = 0; i < count; i++) {
+        memcpy(groups->sids + groups->len, sids[i]->binary, sids[i]->len);
+        groups->len += sids[i]->len;
+    }
+    return groups;
+}
+
+static bool takes_groups(struct cba_span content, const struct cba_groups *expected)
+{
+    struct cba_groups *groups = malloc(sizeof *groups + content.len);
+    bool taken;
+
+    memset(groups, 0xff, sizeof *groups + content.len);
+    taken = cba_record_take_groups(content, groups);
+    assert_int_equal(groups->count, taken ? expected->count : 0);
+    assert_int_equal(groups->len, taken ? expected->len : 0);
+    assert_true(!taken || !memcmp(groups->sids, expected->sids, expected->len));
+    free(groups);
+    return taken;
+}
+
+static void test_groups(void **state)
+{
+    const struct cba_sid *const sids[] = {&full.sid, &users, &other};
+    struct cba_groups *groups = packed(sids, COUNT(sids));
+    static unsigned char out[CBA_RECORD_GROUPS_MAX + 1];
+    unsigned char *data;
+    size_t len;
+
+    (void)state;
+    data = unit_file_read("vectors/record/groups.bin", &len);
+    assert_true(takes_groups(exact_bytes(data, len), groups));
+    assert_int_equal(cba_record_put_groups(groups, out), len);
+    assert_memory_equal(out, data, len);
+    free(data);
+
+    /* Nothing more, nothing less. */
+    for (size_t cut = 0; cut < len; cut++) {
+        assert_false(takes_groups(exact_bytes(out, cut), groups));
+    }
+    out[len] = 0;
+    assert_false(takes_groups(exact_bytes(out, len + 1), groups));
+    assert_false(takes_groups(cba_span_of(NULL, 0), groups));
+    /* Another number, another length, no SID, none at all. */
+    for (size_t at = 0; at < 5; at++) {
+        out[at]++;
+        assert_false(takes_groups(exact_bytes(out, len), groups));
+        out[at] -= 2;
+        assert_false(takes_groups(exact_bytes(out, len), groups));
+        out[at]++;
+    }
+    assert_true(takes_groups(exact_bytes(out, len), groups));
+    out[0] = out[1] = 0;
+    assert_false(takes_groups(exact_bytes(out, 2), groups));
+    groups->count = groups->len = 0;
+    assert_int_equal(cba_record_put_groups(groups, out), 0);
+    free(groups);
+}
+
+/* As many as there may be, the longest that there are; and one more. */
+static void test_most_groups(void **state)
+{
+    static const struct cba_sid *sids[CBA_GROUPS_MAX + 1];
+    static unsigned char out[CBA_RECORD_GROUPS_MAX + 1 + CBA_SID_BINARY_MAX];
+    struct cba_sid longest = {CBA_SID_BINARY_MAX, {1, 15}};
+    struct cba_groups *groups;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(sids); i++) {
+        sids[i] = &longest;
+    }
+    groups = packed(sids, CBA_GROUPS_MAX);
+    assert_int_equal(cba_record_put_groups(groups, out), CBA_RECORD_GROUPS_MAX);
+    assert_true(CBA_RECORD_HEAD + CBA_RECORD_GROUPS_MAX <= CBA_RECORD_MAX);
+    assert_true(takes_groups(cba_span_of(out, CBA_RECORD_GROUPS_MAX), groups));
+    out[CBA_RECORD_GROUPS_MAX] = CBA_SID_BINARY_MAX;
+    memcpy(out + CBA_RECORD_GROUPS_MAX + 1, longest.binary, longest.len);
+    out[1]++;
+    assert_false(takes_groups(cba_span_of(out, sizeof out), groups));
+    free(groups);
+    groups = packed(sids, COUNT(sids));
+    assert_int_equal(cba_record_put_groups(groups, out), 0);
+    free(groups);
+}
+
+static void assert_group(struct cba_span content, const struct cba_group *expected)
+{
+    static const struct cba_group none;
+    static struct cba_group group;
+
+    memset(&group, 0xff, sizeof group);
+    assert_int_equal(cba_record_take_group(content, &group), expected != NULL);
+    expected = expected ? expected : &none;
+    assert_int_equal(group.reason, expected->reason);
+    assert_int_equal(group.sid.len, expected->sid.len);
+    assert_memory_equal(group.sid.binary, expected->sid.binary, expected->sid.len);
+    assert_string_equal(group.result.detail, expected->result.detail);
+}
+
+static void test_group(void **state)
+{
+    const struct {
+        const char *name;
+        struct cba_group group;
+    } cases[] = {
+        {"group", {CBA_R_OK, other, {""}}},
+        {"group-none", {CBA_R_DIR_GROUP, {0}, {"no security group: CN=J\xc3\xbcrgen"}}},
+        {"group-elsewhere", {CBA_R_DIR_GROUP_ELSEWHERE, {0}, {""}}},
+    };
+    unsigned char out[CBA_RECORD_GROUP_MAX + 1];
+    char path[256];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        unsigned char *data;
+        size_t len;
+
+        (void)snprintf(path, sizeof path, "vectors/record/%s.bin", cases[i].name);
+        data = unit_file_read(path, &len);
+        assert_group(exact_bytes(data, len), &cases[i].group);
+        assert_int_equal(cba_record_put_group(&cases[i].group, out), len);
+        assert_memory_equal(out, data, len);
+        free(data);
+        for (size_t cut = 0; cut < len; cut++) {
+            assert_group(exact_bytes(out, cut), NULL);
+        }
+        out[len] = 0;
+        assert_group(exact_bytes(out, len + 1), NULL);
+        out[0] = 3; /* there is no such kind of word */
+        assert_group(exact_bytes(out, len), NULL);
+    }
+    assert_group(cba_span_of(NULL, 0), NULL);
+}
+
+static void test_not_a_group(void **state)
+{
+    static const unsigned char control[] = {1, 0, 1, '\n'}, nul[] = {1, 0, 1, 0},
+                               utf8[] = {1, 0, 1, 0xff}, empty[] = {0, 0};
+    static unsigned char longer[CBA_RECORD_GROUP_MAX + 1] = {1, 1, 0}; /* a text of 256 bytes */
+    struct cba_group group = {CBA_R_DIR_GROUP, {0}, {""}};
+    unsigned char out[CBA_RECORD_GROUP_MAX];
+
+    (void)state;
+    assert_group(exact_bytes(control, sizeof control), NULL);
+    assert_group(exact_bytes(nul, sizeof nul), NULL);
+    assert_group(exact_bytes(utf8, sizeof utf8), NULL);
+    assert_group(exact_bytes(empty, sizeof empty), NULL);
+    memset(longer + 3, 'x', sizeof longer - 3);
+    assert_group(exact_bytes(longer, sizeof longer), NULL);
+
+    memset(group.result.detail, 'x', CBA_DETAIL_MAX);
+    assert_int_equal(cba_record_put_group(&group, out), CBA_RECORD_GROUP_MAX);
+    assert_group(exact_bytes(out, sizeof out), &group);
+    group.result.detail[CBA_DETAIL_MAX - 1] = (char)0xc3; /* cut in the middle of a letter */
+    assert_int_equal(cba_record_put_group(&group, out), 0);
+    group = (struct cba_group){CBA_R_DIR_TIMEOUT, {0}, {""}};
+    assert_int_equal(cba_record_put_group(&group, out), 0);
+    group = (struct cba_group){CBA_R_OK, {0}, {""}};
+    assert_int_equal(cba_record_put_group(&group, out), 0);
+}
+
 static void test_head(void **state)
 {
     const struct cba_record_times times = {NOW, NOW + 0x0102030405};
@@ -344,6 +523,8 @@ int main(void)
         cmocka_unit_test(test_not_an_answer), cmocka_unit_test(test_head),
         cmocka_unit_test(test_not_a_head),    cmocka_unit_test(test_age),
         cmocka_unit_test(test_ntauth),        cmocka_unit_test(test_not_ntauth),
+        cmocka_unit_test(test_groups),        cmocka_unit_test(test_most_groups),
+        cmocka_unit_test(test_group),         cmocka_unit_test(test_not_a_group),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

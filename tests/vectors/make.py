@@ -731,11 +731,15 @@ def record_text(text):
     return struct.pack(">H", len(text.encode())) + text.encode()
 
 
+def record_sid(text):
+    revision, authority, *subs = [int(part) for part in text.split("-")[1:]]
+    sid = struct.pack("<BB6s%dI" % len(subs), revision, len(subs), authority.to_bytes(6, "big"), *subs)
+    return bytes([len(sid)]) + sid
+
+
 def record_account(altsec, upn="alice@contoso.com", expires=2 ** 63 - 1, computer=True):
     """An account as core/cba_record.c writes it: big-endian, texts and the SID behind lengths."""
-    revision, authority, *subs = [int(part) for part in SID.split("-")[1:]]
-    sid = struct.pack("<BB6s%dI" % len(subs), revision, len(subs), authority.to_bytes(6, "big"), *subs)
-    return (bytes([len(sid)]) + sid + record_text("alice") + record_text(upn)
+    return (record_sid(SID) + record_text("alice") + record_text(upn)
             + record_text("contoso.com")
             + struct.pack(">Iqq??I", 0x00010200, expires, 1709208000, computer, True, altsec))
 
@@ -746,14 +750,18 @@ def record_values(*values):
 
 
 def records():
-    """Contents of records of the shared cache: number of accounts, are there more, the accounts; and
-    values of NTAuthCertificates."""
+    """Contents of records of the shared cache: number of accounts, are there more, the accounts;
+    values of NTAuthCertificates; groups of an account; and what a group's name stands for."""
     files = {
         "nobody": b"\0\0",
         "account": b"\1\0" + record_account(2),
         "two": b"\2\1" + record_account(2) + record_account(4, "", -1, False),
         "ntauth-none": record_values(),
         "ntauth": record_values(b"\0", b"", b"0\3\2\1\5"),
+        "groups": b"\0\3" + record_sid(SID) + record_sid("S-1-5-32-545") + record_sid(OTHER_SID),
+        "group": b"\0" + record_sid(OTHER_SID),
+        "group-none": b"\1" + record_text("no security group: CN=J\u00fcrgen"),
+        "group-elsewhere": b"\2" + record_text(""),
     }
     for name, content in files.items():
         (HERE / "record" / (name + ".bin")).write_bytes(content)

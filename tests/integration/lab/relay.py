@@ -12,6 +12,7 @@ class Relay:
     limit       bytes of the server's that are passed on for each connection, then comes `after`
     after       "silence"; "end"; "trickle" (a byte every 100 ms); or bytes to be sent instead
     delay       seconds that everything of the server's takes longer
+    breaking    so many of the next connections are ended as soon as the client has sent something
     seen        all that went through, both ways
     count       connections so far
     """
@@ -20,6 +21,7 @@ class Relay:
         self.limit = limit
         self.after = after
         self.delay = 0
+        self.breaking = 0
         self.seen = b""
         self.count = 0
         self._server = server
@@ -36,6 +38,12 @@ class Relay:
             except OSError:
                 return
             self.count += 1
+            if self.breaking:
+                self.breaking -= 1
+                client.recv(1)          # of more than that: the client sees a reset
+                client.close()
+                server.close()
+                continue
             self._pairs.append((client, server))
             threading.Thread(target=self._guarded, args=(client, server), daemon=True).start()
 
