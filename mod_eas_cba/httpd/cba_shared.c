@@ -11,7 +11,7 @@
 #include "cba_seal.h"
 #include "cba_store.h"
 
-#define KEPT       "mod_eas_cba-cache-key"
+#define KEPT       "mod_eas_cba-cache-key-" CBA_VERSION
 #define SEALED_MAX (CBA_RECORD_MAX + CBA_SEAL_EXTRA)
 
 _Static_assert(CBA_STORE_KEY == CBA_RECORD_KEY, "records are stored under their key");
@@ -71,8 +71,8 @@ static const struct cba_seal *random_seal(server_rec *s)
     struct cba_seal *seal = ap_retained_data_get(KEPT);
 
     if (!seal) {
+        /* Not wiped: when the process's pool ends, this module is no longer loaded. */
         seal = ap_retained_data_create(KEPT, sizeof *seal);
-        apr_pool_cleanup_register(s->process->pool, seal, wipe, apr_pool_cleanup_null);
     }
     if (!seal->count && !cba_seal_random(seal)) {
         cba_report_server(s, CBA_R_LIFE_MEMORY, NULL);

@@ -16,8 +16,9 @@
 #include "cba_report.h"
 #include "cba_value.h"
 
-#define MUTEX       CBA_PROVIDER_NAME
-#define KEPT        "mod_eas_cba-stores"
+#define MUTEX CBA_PROVIDER_NAME
+#define KEPT                                                                                       \
+    "mod_eas_cba-stores-" CBA_VERSION /* what another version keeps is laid out otherwise */
 #define SHMCB_SIZE  (32 * 1024 * 1024)
 #define SHMCB_LEAST (1024 * 1024)           /* with fewer, some tickets would not fit */
 #define SHMCB_MOST  (64 * 1024 * 1024 - 1)  /* mod_socache_shmcb's */

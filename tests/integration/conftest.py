@@ -144,7 +144,9 @@ def pytest_runtest_call(item):
     made = item.stash.get(_GATEWAYS, [])
     problems = []
     for one in made:
-        one.stop()                  # what is logged at the end of connections counts as well
+        status = one.stop()         # what is logged at the end of connections counts as well
+        if status:
+            problems.append("httpd's first process ended with status %d" % status)
     if made:
         problems += log_problems(made, item.funcargs["expect"])
     if "bench" in item.funcargs:
