@@ -219,17 +219,7 @@ def without_isolation(folder):
     assert text.count(private) == 1, "cba_private.c is not what this patch was made for"
     with open(path, "w", encoding="utf-8") as file:
         file.write(text.replace(private, shared))
-    sources = [os.path.join(parent, name) for parent, _, names in os.walk(tree) for name in names
-               if name.endswith(".c")]
-    packages = ["krb5", "krb5-gssapi", "ldap", "apr-1", "apr-util-1", "openssl"]
-    config = {kind: run("pkg-config", kind, *packages).stdout.split()
-              for kind in ("--cflags", "--libs")}
-    target = os.path.join(tree, "mod_eas_cba.so")
-    run("gcc", "-shared", "-fPIC", "-O1", "-std=c11", "-D_GNU_SOURCE", '-DCBA_VERSION="soak"',
-        *["-I" + os.path.join(tree, floor) for floor in ("core", "io", "httpd")],
-        "-I" + module.apxs("INCLUDEDIR"), *config["--cflags"], "-o", target, *sources,
-        *config["--libs"], "-lresolv", timeout=600)
-    return target
+    return module.variant(os.path.join(tree, "mod_eas_cba.so"), tree)
 
 
 def settle(keeper):
