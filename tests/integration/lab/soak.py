@@ -17,7 +17,7 @@ import types
 
 from . import module, namespace
 from .phone import PATH
-from .process import run, wait_until
+from .process import wait_until
 
 #: Lines of a gateway's Location and virtual host, and its modules, for a soak.
 KNOBS = {"location": "EASCertAuthAccountLimit requests=1000", "modules": ["http2"],
