@@ -24,9 +24,12 @@ class Crowd:
             lambda account: bench.certificate(account, subject=account.name), self.accounts))
 
     def connect(self, gateway):
-        """The connection of every phone, made."""
+        """The connection of every phone, made and waiting: until its first request, of no account here,
+        one would hold a thread of httpd's."""
         def one(phone):
-            return self.bench.phone(phone, gateway=gateway).connect().__enter__()
+            connection = self.bench.phone(phone, gateway=gateway).connect().__enter__()
+            connection.request("GET", "/nothing")
+            return connection
         with concurrent.futures.ThreadPoolExecutor(WORKERS) as workers:
             return list(workers.map(one, self.phones))
 

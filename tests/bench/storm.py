@@ -46,7 +46,7 @@ def storm(bench, count, name, connected):
     """A cold gateway and so many accounts; `connected`: the phones' TLS connections are there already.
     Returns accounts a second, KDC requests, problems, CPU milliseconds of each an account, bytes."""
     crowd = Crowd(bench, count, name)
-    gateways = who.start(bench, who.OURS, processes=2, server=["RequestReadTimeout header=0"])
+    gateways = who.start(bench, who.OURS, processes=2, server=["AsyncRequestWorkerFactor 16", "KeepAliveTimeout 300"])
     gateway = gateways[who.OURS]
     bench.phone("alice", gateway=gateway).options()
     connections = crowd.connect(gateway) if connected else None
