@@ -546,7 +546,8 @@ class Server:
         self.count = 0
         self._treat = treat
         self._open = []
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
 
     def _serve(self):
         while True:
@@ -563,11 +564,20 @@ class Server:
             self._treat(connection)
         except OSError:
             pass        # the gateway went away
+        connection.close()
 
     def close(self):
+        """A call that waits on a descriptor is woken before that is closed, and connections are
+        closed by their own threads: one that the kernel begins again would otherwise take what
+        comes for the next one of that number."""
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
         self._socket.close()
         for connection in self._open:
-            connection.close()
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass    # has ended
 
 
 @pytest.fixture
